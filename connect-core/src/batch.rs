@@ -1,0 +1,196 @@
+//! Batches: bytes in arenas, rows of integers, topic and partition once per run.
+//!
+//! Nothing per record is reference-counted and nothing is parsed. A [`Batch`] owns its bytes and keeps them charged
+//! to the pipeline's [`Budget`](crate::Budget) until it is dropped. [`Batch::subset`] shares them, which is what a
+//! retry sends; [`Batch::append`] joins batches without touching a payload; [`Record::detach`] copies one record
+//! out, for whatever must be kept long.
+
+use crate::{Permit, Record, record::Row};
+use bytes::Bytes;
+use std::{ops::Range, sync::Arc};
+
+/// One assignment of one partition: a slot that is reused and an epoch that never is.
+///
+/// Reports, commits and batches that name a dead epoch are ignored, so what a former owner still has in flight can
+/// do no harm.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct PartitionId {
+    slot: u32,
+    epoch: u32,
+}
+
+impl PartitionId {
+    /// The assignment `epoch` of `slot`. Sources make these; slots are small and dense, epochs only grow.
+    #[must_use]
+    pub const fn new(slot: u32, epoch: u32) -> Self {
+        Self { slot, epoch }
+    }
+
+    /// A small index, fit for a `Vec`; reused after a revoke.
+    #[must_use]
+    pub const fn slot(self) -> usize {
+        self.slot as usize
+    }
+
+    /// Which assignment of the slot this is.
+    #[must_use]
+    pub const fn epoch(self) -> u32 {
+        self.epoch
+    }
+}
+
+/// Consecutive records of one partition within a batch. Holes in the log and filtered records lie inside.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Run {
+    /// Whose records these are.
+    pub id: PartitionId,
+    /// The topic as read.
+    pub topic: Arc<str>,
+    /// The partition as read.
+    pub partition: i32,
+    /// From the first record's offset to one past the position that the source has reached.
+    pub offsets: Range<i64>,
+    /// Records as read; zero: only the position moved.
+    pub rows: u32,
+}
+
+/// Records on their way from a source to a sink.
+///
+/// An empty batch is legal: its runs say that positions moved (filtered records, transaction markers, the end of a
+/// partition).
+#[derive(Debug, Default)]
+pub struct Batch {
+    pub(crate) runs: Vec<Run>,
+    pub(crate) rows: Vec<Row>,
+    /// The rows as read, where a transform made others; `None`: `rows` are as read.
+    pub(crate) originals: Option<Arc<Vec<Row>>>,
+    pub(crate) chunks: Vec<Bytes>,
+    pub(crate) topics: Vec<Arc<str>>,
+    pub(crate) permits: Vec<Arc<Permit>>,
+    /// Each record of each run is here exactly once, as itself or as its only child: it can be resolved by run.
+    pub(crate) whole: bool,
+}
+
+impl Batch {
+    /// Records in this batch.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.rows.len()
+    }
+
+    /// Whether there is no record; the runs may still say that positions moved.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.rows.is_empty()
+    }
+
+    /// Bytes that this batch keeps alive: payloads and rows, shared ones included.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        let originals = self.originals.as_ref().map_or(0, |rows| rows.len());
+        self.chunks.iter().map(Bytes::len).sum::<usize>() + (self.rows.len() + originals) * size_of::<Row>()
+    }
+
+    /// Bytes of keys and values as they will be sent: what batching by size counts.
+    #[must_use]
+    pub fn payload_bytes(&self) -> usize {
+        self.rows.iter().map(Row::payload_bytes).sum()
+    }
+
+    /// The partitions that the records come from, with the offsets read.
+    #[must_use]
+    pub fn runs(&self) -> &[Run] {
+        &self.runs
+    }
+
+    /// The records in order.
+    pub fn iter(&self) -> impl ExactSizeIterator<Item = Record<'_>> + DoubleEndedIterator + Clone {
+        self.rows.iter().map(|row| Record::new(self, row))
+    }
+
+    /// The record at `row`.
+    #[must_use]
+    pub fn get(&self, row: usize) -> Option<Record<'_>> {
+        self.rows.get(row).map(|row| Record::new(self, row))
+    }
+
+    /// The named rows, in the order given, sharing bytes, permits and accounts with this batch.
+    ///
+    /// # Panics
+    /// If a row is out of range.
+    #[must_use]
+    pub fn subset(&self, rows: &[u32]) -> Batch {
+        Batch {
+            runs: self.runs.clone(),
+            rows: rows.iter().map(|&row| self.rows[row as usize]).collect(),
+            originals: self.originals.clone(),
+            chunks: self.chunks.clone(),
+            topics: self.topics.clone(),
+            permits: self.permits.clone(),
+            whole: false,
+        }
+    }
+
+    /// Moves the records of `other` behind those of this batch. Copies rows of integers, no payload.
+    pub fn append(&mut self, mut other: Batch) {
+        if self.runs.is_empty() && self.rows.is_empty() {
+            *self = other;
+            return;
+        }
+        let (runs, chunks) = (length(&self.runs), length(&self.chunks));
+        let topics = length(&self.topics);
+        let originals = self.join_originals(&mut other, runs, chunks);
+        self.rows.extend(other.rows.iter().map(|row| row.shifted(runs, chunks, topics, originals)));
+        self.runs.append(&mut other.runs);
+        self.chunks.append(&mut other.chunks);
+        self.topics.append(&mut other.topics);
+        self.permits.append(&mut other.permits);
+        self.whole &= other.whole;
+    }
+
+    /// Once one side has rows that a transform made, both sides need their originals. Returns where theirs begin.
+    fn join_originals(&mut self, other: &mut Batch, runs: u32, chunks: u32) -> u32 {
+        if self.originals.is_none() && other.originals.is_none() {
+            return 0;
+        }
+        let mut all = Arc::unwrap_or_clone(self.take_originals());
+        let base = length(&all);
+        all.extend(other.take_originals().iter().map(|row| row.shifted(runs, chunks, 0, 0)));
+        self.originals = Some(Arc::new(all));
+        base
+    }
+
+    /// The rows as read; where these still are the rows, each becomes its own original.
+    pub(crate) fn take_originals(&mut self) -> Arc<Vec<Row>> {
+        self.originals.take().unwrap_or_else(|| {
+            for (number, row) in (0..).zip(&mut self.rows) {
+                row.original = number;
+            }
+            Arc::new(self.rows.clone())
+        })
+    }
+
+    /// Keeps `permit` until the last batch that shares these bytes is dropped.
+    pub fn hold(&mut self, permit: Permit) {
+        self.permits.push(Arc::new(permit));
+    }
+
+    /// Drops the records of partitions for which `live` is false. The runs go too.
+    pub(crate) fn retain_live(&mut self, live: impl Fn(PartitionId) -> bool) {
+        if self.runs.iter().all(|run| live(run.id)) {
+            return;
+        }
+        let (runs, rows) = (&self.runs, &mut self.rows);
+        rows.retain(|row| live(runs[row.run as usize].id));
+        // The rows name their runs by number: a dead run stays, as an empty one of a dead epoch.
+        for run in &mut self.runs {
+            if !live(run.id) {
+                run.rows = 0;
+            }
+        }
+    }
+}
+
+fn length<T>(items: &[T]) -> u32 {
+    u32::try_from(items.len()).expect("a batch has fewer than 2^32 rows, runs and chunks")
+}

@@ -1,0 +1,67 @@
+//! What a sink may do during a call: start jobs, set a timer, report, charge bytes.
+
+use crate::{Budget, Permit, Progress};
+use std::{collections::VecDeque, fmt, future::Future};
+use tokio::{task::JoinSet, time::Instant};
+
+/// Passed to every call of a [`Sink`](crate::Sink). `D` is what its jobs bring back.
+pub struct Context<D> {
+    pub(crate) jobs: JoinSet<D>,
+    pub(crate) reports: VecDeque<Progress>,
+    pub(crate) wake: Option<Instant>,
+    budget: Budget,
+}
+
+impl<D: Send + 'static> Context<D> {
+    /// A context of its own, for tests of a sink without a runtime.
+    #[must_use]
+    pub fn new(budget: Budget) -> Self {
+        Self { jobs: JoinSet::new(), reports: VecDeque::new(), wake: None, budget }
+    }
+
+    /// Starts a job. The runtime owns it, hands its result to [`Sink::done`](crate::Sink::done), and ends it early
+    /// only at a hard stop.
+    pub fn spawn(&mut self, job: impl Future<Output = D> + Send + 'static) {
+        self.jobs.spawn(job);
+    }
+
+    /// Jobs in flight.
+    #[must_use]
+    pub fn jobs(&self) -> usize {
+        self.jobs.len()
+    }
+
+    /// Asks for a call of [`Sink::timer`](crate::Sink::timer). The earliest wish wins and is spent by the call.
+    pub fn wake_at(&mut self, at: Instant) {
+        self.wake = Some(self.wake.map_or(at, |wake| wake.min(at)));
+    }
+
+    /// Tells the runtime.
+    pub fn report(&mut self, progress: Progress) {
+        self.reports.push_back(progress);
+    }
+
+    /// Counts buffers of the sink's own against the pipeline's budget until the permit is dropped.
+    pub fn charge(&self, bytes: usize) -> Permit {
+        self.budget.charge(bytes)
+    }
+
+    /// The pipeline's budget.
+    #[must_use]
+    pub fn budget(&self) -> &Budget {
+        &self.budget
+    }
+}
+
+impl<D> fmt::Debug for Context<D> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { jobs, reports, wake, budget } = self;
+        let (jobs, reports) = (jobs.len(), reports.len());
+        f.debug_struct("Context")
+            .field("jobs", &jobs)
+            .field("reports", &reports)
+            .field("wake", wake)
+            .field("budget", budget)
+            .finish()
+    }
+}
