@@ -1,0 +1,51 @@
+import java.util.List;
+import java.util.Map;
+import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.TimeUnit;
+import org.elasticsearch.common.settings.Settings;
+import org.elasticsearch.env.Environment;
+import org.elasticsearch.node.InternalSettingsPreparer;
+import org.elasticsearch.node.Node;
+import org.elasticsearch.reindex.ReindexPlugin;
+import org.elasticsearch.transport.Netty4Plugin;
+
+/** Runs one Elasticsearch node without its distribution. Arguments: settings as key=value. */
+public final class ElasticsearchMain {
+    private ElasticsearchMain() {}
+
+    public static void main(String[] args) throws Exception {
+        Tether.hold();
+        Settings.Builder settings = Settings.builder();
+        for (String arg : args) {
+            int equals = arg.indexOf('=');
+            settings.put(arg.substring(0, equals), arg.substring(equals + 1));
+        }
+        Environment environment =
+                InternalSettingsPreparer.prepareEnvironment(settings.build(), Map.of(), null, () -> "node");
+        OneNode node = new OneNode(environment);
+        CountDownLatch closed = new CountDownLatch(1);
+        Runtime.getRuntime().addShutdownHook(new Thread(() -> {
+            try {
+                node.close();
+                node.awaitClose(10, TimeUnit.SECONDS);
+            } catch (Exception e) {
+                e.printStackTrace();
+            }
+            closed.countDown();
+        }));
+        try {
+            node.start();
+        } catch (Throwable e) {
+            // The node's threads are no daemons: without an exit here the process would stay, doing nothing.
+            e.printStackTrace();
+            System.exit(1);
+        }
+        closed.await();
+    }
+
+    private static final class OneNode extends Node {
+        OneNode(Environment environment) {
+            super(environment, List.of(Netty4Plugin.class, ReindexPlugin.class), false);
+        }
+    }
+}
