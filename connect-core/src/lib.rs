@@ -18,6 +18,8 @@ mod retry;
 mod sink;
 mod source;
 mod task;
+#[cfg(feature = "testing")]
+pub mod testing;
 mod transform;
 
 pub use batch::{Batch, PartitionId, Run};
