@@ -132,7 +132,7 @@ impl Server {
 
     /// The running process.
     pub(crate) fn pid(&self) -> Option<Pid> {
-        self.process.as_ref().map(|process| Pid::new(process.child.id(), mark(&self.spec.home)))
+        self.process.as_ref().map(|process| Pid::of_server(process.child.id(), self.home()))
     }
 
     pub(crate) fn home(&self) -> &Path {
@@ -181,7 +181,7 @@ impl Spec {
             }
             (None, None) => {}
         }
-        java.arg(mark(&self.home));
+        java.arg(pid::server_mark(self.home.path()));
         if options.detached {
             java.stdin(Stdio::null());
         } else {
@@ -224,16 +224,6 @@ impl Spec {
             sleep(POLL);
         }
     }
-}
-
-/// The argument by which a process is known to be the server of this directory.
-fn mark(home: &Home) -> String {
-    mark_of(&home.path)
-}
-
-/// As [`mark`], for a directory whose server another process started.
-pub(crate) fn mark_of(home: &Path) -> String {
-    format!("-Dservices.home={}", home.display())
 }
 
 fn describe(status: ExitStatus) -> String {

@@ -9,7 +9,7 @@ use std::time::Duration;
 use self::properties::Listeners;
 use crate::cache::{self, Bundle, Program};
 use crate::jvm::{Home, JvmOptions, Server, Spec};
-use crate::ports::free_port;
+use crate::ports::{check_free, free_port};
 use crate::{Error, Pid, Result};
 
 const BUNDLE: Bundle = Bundle {
@@ -218,7 +218,7 @@ impl KafkaBuilder {
 
     fn spec(&self, program: &Program) -> Result<(Spec, Listeners)> {
         let listeners = Listeners {
-            plain: self.port.map_or_else(free_port, Ok)?,
+            plain: self.port.map_or_else(free_port, check_free)?,
             controller: free_port()?,
             sasl: self.sasl.as_ref().map(|_| free_port()).transpose()?,
         };

@@ -1,6 +1,7 @@
 //! Processes known by number only: checked before they are signalled.
 
 use std::fs;
+use std::path::Path;
 use std::process::{Command, Stdio};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
@@ -15,8 +16,15 @@ pub struct Pid {
 }
 
 impl Pid {
+    /// The process `number`, ours only while it is the server whose directory is `home` (absolute, as
+    /// [`Kafka::home`](crate::Kafka::home) answers it).
+    #[must_use]
+    pub fn of_server(number: u32, home: &Path) -> Self {
+        Self::marked(number, server_mark(home))
+    }
+
     /// The process `number`, ours only while one of its arguments is exactly `mark`.
-    pub fn new(number: u32, mark: impl Into<String>) -> Self {
+    fn marked(number: u32, mark: impl Into<String>) -> Self {
         Self { number, mark: mark.into() }
     }
 
@@ -55,6 +63,11 @@ impl Pid {
     }
 }
 
+/// The argument by which a process is known to be the server of this directory.
+pub(crate) fn server_mark(home: &Path) -> String {
+    format!("-Dservices.home={}", home.display())
+}
+
 /// Sends a signal by the shell's own `kill`, which every POSIX system has: the call itself would need `unsafe`.
 pub(crate) fn send(signal: &str, pid: u32) -> Result<()> {
     let status = Command::new("sh")
@@ -88,17 +101,23 @@ fn command_line(pid: u32) -> Vec<String> {
 
 #[cfg(test)]
 mod tests {
+    use std::io::Read;
+
     use super::*;
 
     #[test]
     fn a_process_without_the_mark_is_not_ours_and_is_left_alone() {
-        let mut child = Command::new("sleep").arg("30").spawn().unwrap();
-        let foreign = Pid::new(child.id(), "-Dservices.home=/nowhere");
+        let mut child = Command::new("sh");
+        child.args(["-c", "echo up; read line", "ours"]).stdin(Stdio::piped()).stdout(Stdio::piped());
+        let mut child = child.spawn().unwrap();
+        // Its arguments are readable only some time after the spawn.
+        child.stdout.as_mut().unwrap().read_exact(&mut [0; 3]).unwrap();
+        let foreign = Pid::of_server(child.id(), Path::new("/nowhere"));
         assert!(!foreign.is_alive());
         foreign.stop(Duration::ZERO).unwrap();
         assert!(child.try_wait().unwrap().is_none(), "a foreign process was signalled");
 
-        let ours = Pid::new(child.id(), "30");
+        let ours = Pid::marked(child.id(), "ours");
         assert!(ours.is_alive());
         ours.stop(Duration::from_secs(5)).unwrap();
         child.wait().unwrap();

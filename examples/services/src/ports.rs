@@ -44,6 +44,18 @@ pub(crate) fn free_port() -> Result<u16> {
     Err(Error::Io { doing: format!("find a free port from {LOW} to {HIGH}"), source: last })
 }
 
+/// Says early and clearly that a chosen port is taken; a server says it late, between other lines.
+///
+/// # Errors
+///
+/// [`Error::Config`] when something listens there.
+pub(crate) fn check_free(port: u16) -> Result<u16> {
+    match TcpListener::bind((Ipv4Addr::LOCALHOST, port)) {
+        Ok(_) => Ok(port),
+        Err(e) => Err(Error::Config(format!("cannot listen on 127.0.0.1:{port} ({e}): choose another port"))),
+    }
+}
+
 /// splitmix64: one step of a generator whose quality only has to keep processes apart.
 fn next(state: &mut u64) -> u64 {
     *state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
@@ -56,6 +68,16 @@ fn next(state: &mut u64) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_taken_port_is_refused_by_number() {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let error = check_free(port).unwrap_err().to_string();
+        assert!(error.contains(&port.to_string()), "{error}");
+        drop(listener);
+        assert_eq!(check_free(port).unwrap(), port);
+    }
 
     #[test]
     fn ports_are_never_handed_out_twice_and_lie_below_the_outgoing_range() {

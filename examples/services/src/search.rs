@@ -9,7 +9,7 @@ use std::time::Duration;
 pub use self::engine::Engine;
 use crate::cache::{self, Program};
 use crate::jvm::{Home, JvmOptions, Server, Spec};
-use crate::ports::free_port;
+use crate::ports::{check_free, free_port};
 use crate::{Error, Pid, Result, http};
 
 const ATTEMPTS: usize = 3;
@@ -205,7 +205,7 @@ impl<E: Engine> SearchBuilder<E> {
     }
 
     fn spec(&self, program: &Program) -> Result<(Spec, String)> {
-        let port = self.port.map_or_else(free_port, Ok)?;
+        let port = self.port.map_or_else(free_port, check_free)?;
         let home = Home::open(E::NAME, self.home.as_deref())?;
         // The node refuses to start without a config directory, even an empty one.
         let config = home.join("config");

@@ -1,7 +1,7 @@
 use std::net::TcpStream;
 use std::time::Duration;
 
-use services::{Error, Kafka};
+use services::{Error, Kafka, Pid};
 
 #[test]
 fn kafka_starts_stops_and_comes_back_on_the_same_ports_and_leaves_nothing() {
@@ -49,8 +49,7 @@ fn a_broker_that_does_not_answer_in_time_is_killed_and_shows_its_log() {
     let dir = std::env::temp_dir().join(format!("connect-services-slow-{}", std::process::id()));
     let error = Kafka::builder().data_dir(&dir).start_timeout(Duration::from_millis(1)).start().unwrap_err();
     assert!(matches!(error, Error::NotReady { name: "kafka", .. }), "{error}");
-    let home = format!("-Dservices.home={}", dir.display());
-    assert!(running_with(&home).is_empty());
+    assert!(processes().iter().all(|pid| !Pid::of_server(*pid, &dir).is_alive()));
     std::fs::remove_dir_all(&dir).unwrap();
 }
 
@@ -60,11 +59,7 @@ fn detached_without_a_directory_is_refused() {
     assert!(error.to_string().contains("data_dir"), "{error}");
 }
 
-/// The processes that have `argument` on their command line.
-fn running_with(argument: &str) -> Vec<u32> {
-    let processes = std::fs::read_dir("/proc").unwrap().filter_map(Result::ok);
-    processes
-        .filter_map(|entry| entry.file_name().to_str()?.parse().ok())
-        .filter(|pid| services::Pid::new(*pid, argument).is_alive())
-        .collect()
+fn processes() -> Vec<u32> {
+    let entries = std::fs::read_dir("/proc").unwrap().filter_map(Result::ok);
+    entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok()).collect()
 }

@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "helpers of tests fail as tests do: by panicking")]
 
+mod command;
 mod kafka;
 mod orphan;
 mod search;

@@ -25,7 +25,7 @@ fn a_test_killed_by_sigkill_leaves_neither_server_nor_data() {
     let mut lines = BufReader::new(test.stdout.take().unwrap()).lines().map(Result::unwrap);
     let pid: u32 = lines.find_map(|line| line.parse().ok()).unwrap();
     let home = PathBuf::from(lines.next().unwrap());
-    let broker = Pid::new(pid, format!("-Dservices.home={}", home.display()));
+    let broker = Pid::of_server(pid, &home);
     assert!(broker.is_alive());
     assert!(home.exists());
 
