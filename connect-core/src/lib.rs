@@ -8,6 +8,7 @@ mod budget;
 mod builder;
 mod bulk;
 mod chain;
+pub mod config;
 mod context;
 mod dead_letter;
 mod driven;

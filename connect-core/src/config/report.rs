@@ -1,0 +1,138 @@
+//! What came of reading a configuration.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Value, json};
+
+use super::{
+    definition::Definition,
+    problems::{ConfigError, Problem, Problems},
+    secret::REDACTED,
+    settings::Settings,
+};
+
+/// What came of reading: the definitions of every key that was asked for, and all problems.
+#[derive(Debug)]
+pub struct Report<'a> {
+    settings: &'a Settings,
+    definitions: Vec<Definition>,
+    problems: Problems,
+}
+
+impl<'a> Report<'a> {
+    pub(super) fn new(settings: &'a Settings, definitions: Vec<Definition>, mut problems: Problems) -> Self {
+        hide_secrets(settings, &definitions, &mut problems);
+        Self { settings, definitions, problems }
+    }
+
+    /// The value that was read, if nothing is wrong.
+    ///
+    /// # Errors
+    ///
+    /// Every problem that was found, keys in full.
+    pub fn result<T>(self, value: Option<T>) -> Result<T, ConfigError> {
+        let mut problems = self.problems;
+        problems.iter_mut().for_each(|problem| problem.key = self.settings.full_key(&problem.key));
+        match value {
+            _ if !problems.is_empty() => Err(ConfigError::new(problems)),
+            Some(value) => Ok(value),
+            None => Err(ConfigError::one("config", "a plugin refused it without saying why")),
+        }
+    }
+
+    /// What was found.
+    pub fn problems(&self) -> &Problems {
+        &self.problems
+    }
+
+    /// The definitions in the order they were read.
+    pub fn definitions(&self) -> &[Definition] {
+        &self.definitions
+    }
+
+    pub(super) fn into_definitions(self) -> Vec<Definition> {
+        self.definitions
+    }
+
+    /// The answer of Connect's `PUT /connector-plugins/{name}/config/validate`.
+    pub fn infos(&self, name: &str) -> Value {
+        let mut groups: Vec<&str> = Vec::new();
+        let mut configs = Vec::new();
+        for definition in self.definitions.iter().filter(|definition| !definition.prefix) {
+            if !groups.contains(&definition.group.as_str()) {
+                groups.push(&definition.group);
+            }
+            let given = self.settings.shown(&definition.name, definition.secret);
+            let value = json!({
+                "name": definition.name,
+                "value": given.or_else(|| definition.default.clone()),
+                "recommended_values": definition.choices,
+                "errors": self.errors(&definition.name),
+                "visible": true,
+            });
+            configs.push(json!({ "definition": definition.to_json(), "value": value }));
+        }
+        configs.extend(self.undefined());
+        json!({ "name": name, "error_count": self.problems.len(), "groups": groups, "configs": configs })
+    }
+
+    /// The map as it may be shown: secrets hidden, references as they were written.
+    pub fn redacted(&self) -> BTreeMap<String, String> {
+        let secret = |key: &str| self.definitions.iter().any(|known| known.name == key && known.secret);
+        let unknown = |key: &str| self.problems.iter().any(|problem| problem.key == key && problem.unknown);
+        let shown = |key: &str| self.settings.shown(key, secret(key) || unknown(key));
+        self.settings.keys().filter_map(|key| Some((key.to_owned(), shown(key)?))).collect()
+    }
+
+    /// What stands in the map or in a problem without a definition of its own.
+    fn undefined(&self) -> impl Iterator<Item = Value> {
+        let defined = |key: &str| self.definitions.iter().any(|known| known.name == key && !known.prefix);
+        let mut keys: Vec<&str> = self.problems.iter().map(|problem| problem.key.as_str()).collect();
+        keys.extend(self.settings.keys());
+        keys.retain(|key| !defined(key));
+        keys.sort_unstable();
+        keys.dedup();
+        let redacted = self.redacted();
+        keys.into_iter().map(move |key| {
+            let errors = self.errors(key);
+            let value = json!({
+                "name": key,
+                "value": redacted.get(key),
+                "recommended_values": [],
+                "errors": errors,
+                "visible": true,
+            });
+            json!({ "definition": null, "value": value })
+        })
+    }
+
+    fn errors(&self, key: &str) -> Vec<String> {
+        self.problems.iter().filter(|problem| problem.key == key).map(Problem::to_string).collect()
+    }
+}
+
+/// Takes secrets out of messages, should a check have repeated one.
+fn hide_secrets(settings: &Settings, definitions: &[Definition], problems: &mut Problems) {
+    let secrets: Vec<(&str, &str)> = definitions
+        .iter()
+        .filter(|known| known.secret)
+        .filter_map(|known| Some((known.name.as_str(), settings.get(&known.name)?.trim())))
+        .filter(|(_, secret)| !secret.is_empty())
+        .collect();
+    for problem in problems.iter_mut() {
+        let own = settings.get(&problem.key).filter(|_| settings.is_reference(&problem.key));
+        let own =
+            own.map(|value| (problem.key.as_str(), value.trim())).filter(|(_, value)| !value.is_empty());
+        let mut what = problem.what.clone();
+        let mut allowed = problem.allowed.clone();
+        for (key, secret) in secrets.iter().copied().chain(own) {
+            // A word as short as this is part of other words, so it is hidden at its own key only.
+            if key != problem.key && secret.len() < 4 {
+                continue;
+            }
+            what = what.replace(secret, REDACTED);
+            allowed = allowed.map(|allowed| allowed.replace(secret, REDACTED));
+        }
+        (problem.what, problem.allowed) = (what, allowed);
+    }
+}

@@ -1,0 +1,152 @@
+//! Text that is never shown.
+
+use std::fmt;
+
+use serde_json::json;
+
+use super::value::{Type, Value};
+
+/// What stands in the place of a secret.
+pub const REDACTED: &str = "[redacted]";
+
+/// A password, key or token. It prints as `[redacted]`, implements no serialisation, and gives its
+/// text away in one place only: [`Secret::expose`].
+///
+/// ```
+/// use connect_core::config::Secret;
+///
+/// let password = Secret::from("hunter2");
+/// assert_eq!(format!("{password} {password:?}"), "[redacted] [redacted]");
+/// assert_eq!(password.expose(), "hunter2");
+/// ```
+#[derive(Clone, PartialEq, Eq)]
+pub struct Secret(String);
+
+impl Secret {
+    /// The text. Hand it to the client that needs it and keep no copy.
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl From<String> for Secret {
+    fn from(text: String) -> Self {
+        Self(text)
+    }
+}
+
+impl From<&str> for Secret {
+    fn from(text: &str) -> Self {
+        Self(text.to_owned())
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(REDACTED)
+    }
+}
+
+impl fmt::Display for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(REDACTED)
+    }
+}
+
+impl Value for Secret {
+    const TYPE: Type = Type::Password;
+    const SECRET: bool = true;
+
+    /// Blanks around the text are dropped, as Kafka does.
+    fn parse(text: &str) -> Result<Self, String> {
+        match text.trim() {
+            // A printed configuration that was fed back.
+            REDACTED => Err("the mark of a hidden value, give the real one".into()),
+            text => Ok(Self(text.to_owned())),
+        }
+    }
+
+    fn show(&self) -> String {
+        REDACTED.into()
+    }
+
+    fn clear_text(&self) -> String {
+        self.0.clone()
+    }
+
+    fn json_schema() -> serde_json::Value {
+        json!({ "type": "string", "format": "password", "writeOnly": true })
+    }
+}
+
+/// Whether a property of that name, declared nowhere, is to be hidden: librdkafka marks its
+/// sensitive properties in its own source only, so this goes by the words they are made of.
+pub(super) fn sounds_secret(key: &str) -> bool {
+    const WORDS: [&str; 12] = [
+        "password",
+        "passphrase",
+        "passwd",
+        "secret",
+        "token",
+        "credential",
+        "private",
+        "jaas",
+        "oauthbearer",
+        "ssl.key",
+        "ssl_key",
+        "api.key",
+    ];
+    let key = key.to_ascii_lowercase();
+    WORDS.iter().any(|word| key.contains(word))
+}
+
+/// Hides the user part of every URL in a text: people do write passwords there.
+pub(super) fn hide_user_info(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(at) = rest.find("://") {
+        let (before, after) = rest.split_at(at + 3);
+        out.push_str(before);
+        let end = after.find(['/', '?', '#', ',', ' ']).unwrap_or(after.len());
+        match after[..end].rfind('@') {
+            Some(user) => {
+                out.push_str(REDACTED);
+                rest = &after[user..];
+            }
+            None => rest = after,
+        }
+    }
+    out.push_str(rest);
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_user_part_of_urls_is_hidden() {
+        let check = |text: &str, shown: &str| assert_eq!(hide_user_info(text), shown);
+        check("https://elastic:pw@es:9200/a", "https://[redacted]@es:9200/a");
+        check("http://a:9200,http://u:p@b:9200", "http://a:9200,http://[redacted]@b:9200");
+        check("http://es:9200/mail@example", "http://es:9200/mail@example");
+        check("plain", "plain");
+    }
+
+    #[test]
+    fn a_printed_secret_fed_back_is_refused() {
+        assert!(Secret::parse("[redacted]").is_err());
+        assert_eq!(Secret::parse(" pw\n"), Ok(Secret::from("pw")));
+    }
+
+    #[test]
+    fn properties_of_librdkafka_that_hold_secrets_sound_so() {
+        for key in ["sasl.password", "ssl.key.pem", "ssl_key", "sasl.oauthbearer.config", "sasl.jaas.config"]
+        {
+            assert!(sounds_secret(key), "{key}");
+        }
+        for key in ["sasl.username", "fetch.min.bytes", "security.protocol", "ssl.ca.location"] {
+            assert!(!sounds_secret(key), "{key}");
+        }
+    }
+}
