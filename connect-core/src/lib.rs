@@ -15,6 +15,7 @@ mod driven;
 mod error;
 mod outcome;
 mod record;
+pub mod registry;
 mod retry;
 mod sink;
 mod source;
