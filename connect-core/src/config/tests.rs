@@ -549,3 +549,21 @@ proptest::proptest! {
         drop((ByteSize::parse(&text), Timeout::parse(&text), f64::parse(&text), bool::parse(&text)));
     }
 }
+
+crate::config! {
+    /// A check that repeats what it is given.
+    struct Careless {
+        /// Any text.
+        "text" => text: String, check: |text: &String| Err(format!("{text} is bad"));
+    }
+}
+
+#[test]
+fn what_a_reference_stands_for_is_taken_out_of_the_message_of_a_check() {
+    let providers = Providers::none().with("vault", |_: &str| Ok::<_, String>("hunter2".to_owned()));
+    let error =
+        Careless::parse(&Settings::new([("text", "${vault:a}")], &providers)).unwrap_err().to_string();
+    assert_eq!(error, "1 configuration problem\n  text = \"${vault:a}\": [redacted] is bad");
+    let error = Careless::parse(&Settings::literal([("text", "plain")])).unwrap_err().to_string();
+    assert_eq!(error, "1 configuration problem\n  text = \"plain\": plain is bad");
+}
