@@ -28,7 +28,7 @@ mod transform;
 pub use batch::{Batch, PartitionId, Run};
 pub use budget::{Budget, Permit};
 pub use builder::{BATCH_BYTES_MAX, BATCH_RECORDS_MAX, BatchBuilder, Entry};
-pub use bulk::Bulk;
+pub use bulk::{Bulk, BulkConfig, BulkSink};
 pub use chain::{Chain, Transformed};
 pub use context::Context;
 pub use dead_letter::{DeadLetters, Letter, Stage};
