@@ -55,6 +55,11 @@ impl Trouble {
         Self { since: now, attempts: 0, backoff: Backoff::new(config) }
     }
 
+    /// When the first failure was.
+    pub(super) fn since(&self) -> Instant {
+        self.since
+    }
+
     /// One more failure: when to try again, or that it is too late. The last attempt is made when the time is up.
     pub(super) fn failed(
         &mut self,

@@ -257,7 +257,11 @@ impl<B: Bulk> State<B> {
         now: Instant,
     ) -> Result<(), Error> {
         if self.flights.overloaded(id) {
-            self.gate.closed_until = Some(now + self.gate.backoff.next_wait(error.retry_after()));
+            let until = now + self.gate.backoff.next_wait(error.retry_after());
+            let since = request.trouble.as_ref().map_or(now, Trouble::since);
+            // The last attempt is not put off beyond its time.
+            let last = self.config.retry_timeout.map(|timeout| since + timeout);
+            self.gate.closed_until = Some(last.map_or(until, |last| until.min(last)));
         }
         self.forget_rows(&mut request.batch, now);
         if request.batch.is_empty() {
