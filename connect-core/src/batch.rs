@@ -259,3 +259,6 @@ impl Batch {
 fn length<T>(items: &[T]) -> u32 {
     u32::try_from(items.len()).expect("a batch has fewer than 2^32 rows, runs and chunks")
 }
+
+#[cfg(test)]
+mod tests;
