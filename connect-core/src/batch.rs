@@ -175,6 +175,23 @@ impl Batch {
         self.permits.push(Arc::new(permit));
     }
 
+    /// Whose records these are and their offsets, by their numbers as read.
+    pub(crate) fn originals_at(
+        &self,
+        numbers: impl Iterator<Item = u32>,
+    ) -> impl Iterator<Item = (PartitionId, i64)> {
+        let originals = self.originals.as_deref().unwrap_or(&self.rows);
+        numbers.map(|number| {
+            let row = &originals[number as usize];
+            (self.runs[row.run as usize].id, row.offset)
+        })
+    }
+
+    /// Payload bytes of some rows, with what their integers take.
+    pub(crate) fn rows_bytes(&self, rows: Range<usize>) -> u64 {
+        self.rows[rows].iter().map(|row| (row.payload_bytes() + size_of::<Row>()) as u64).sum()
+    }
+
     /// Drops the records of partitions for which `live` is false. The runs go too.
     pub(crate) fn retain_live(&mut self, live: impl Fn(PartitionId) -> bool) {
         if self.runs.iter().all(|run| live(run.id)) {
@@ -186,6 +203,7 @@ impl Batch {
         for run in &mut self.runs {
             if !live(run.id) {
                 run.rows = 0;
+                run.offsets.end = run.offsets.start;
             }
         }
     }

@@ -18,8 +18,6 @@ pub(crate) trait DynSink: Send {
     fn lost(&mut self, ids: &[PartitionId]);
     /// Jobs in flight.
     fn jobs(&self) -> usize;
-    /// A report that is ready, without waiting.
-    fn ready(&mut self) -> Option<Progress>;
     /// Runs the sink until it has something to report. Safe to drop: a job's result is taken and handed to the sink
     /// without an await in between.
     async fn progress(&mut self) -> Result<Progress, Error>;
@@ -73,10 +71,6 @@ impl<S: Sink> DynSink for Driven<S> {
 
     fn jobs(&self) -> usize {
         self.cx.jobs()
-    }
-
-    fn ready(&mut self) -> Option<Progress> {
-        self.cx.reports.pop_front()
     }
 
     async fn progress(&mut self) -> Result<Progress, Error> {

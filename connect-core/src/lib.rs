@@ -17,6 +17,7 @@ mod outcome;
 mod record;
 pub mod registry;
 mod retry;
+mod runtime;
 mod sink;
 mod source;
 mod task;
@@ -35,6 +36,10 @@ pub use error::{BoxError, Class, Error};
 pub use outcome::Outcome;
 pub use record::{Headers, Origin, Record};
 pub use retry::{Backoff, BackoffConfig};
+pub use runtime::{
+    Counts, Handle, Options, PartitionStatus, Pipeline, PipelineBuilder, Poison, Previewed, PreviewedRecord,
+    Sample, Status, Tap, TapStage, TaskState, TaskStatus,
+};
 pub use sink::{Delivery, Flush, Progress, Sink};
 pub use source::{Assigned, Commit, Event, Source};
 pub use task::Task;

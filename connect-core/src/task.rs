@@ -16,6 +16,9 @@ pub struct Task {
     /// The transforms as text, equal for equal results (see [`Chain::describe`](crate::Chain::describe)); `None`:
     /// they can't be described or are not deterministic.
     pub transforms: Option<Arc<str>>,
+    /// Only looked at ([`Pipeline::preview`](crate::Pipeline::preview)): a source must neither commit anything nor
+    /// take partitions from tasks that run.
+    pub preview: bool,
 }
 
 impl std::fmt::Display for Task {

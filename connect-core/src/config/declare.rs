@@ -22,6 +22,9 @@
 /// the other one must have no required keys. `check path` after the struct names a function
 /// `(&Self, &mut Problems)` for what concerns several keys; it runs once each key is sound.
 ///
+/// One declaration holds about a hundred keys (rustc's recursion limit); larger ones are put together with
+/// `nested ""`.
+///
 /// ```
 /// use std::time::Duration;
 /// use connect_core::config::{Config, Passthrough, Problems, Secret, Settings};

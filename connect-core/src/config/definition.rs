@@ -76,7 +76,7 @@ pub struct Definition {
     pub documentation: String,
     /// The heading it stands under.
     pub group: String,
-    /// Its place among all keys, from 1.
+    /// Its place in its group, from 1.
     pub order: usize,
     /// How wide its field should be.
     pub width: Width,

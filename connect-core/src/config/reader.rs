@@ -129,7 +129,8 @@ impl<'a> Reader<'a> {
             known.secret |= definition.secret;
             return;
         }
-        definition.order = self.definitions.len() + 1;
+        definition.order =
+            self.definitions.iter().filter(|known| known.group == definition.group).count() + 1;
         self.definitions.push(definition);
     }
 

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use super::{
     definition::Definition,
     problems::{ConfigError, Problem, Problems},
-    secret::REDACTED,
+    secret::{REDACTED, sounds_secret},
     settings::Settings,
 };
 
@@ -113,10 +113,11 @@ impl<'a> Report<'a> {
 
 /// Takes secrets out of messages, should a check have repeated one.
 fn hide_secrets(settings: &Settings, definitions: &[Definition], problems: &mut Problems) {
-    let secrets: Vec<(&str, &str)> = definitions
-        .iter()
-        .filter(|known| known.secret)
-        .filter_map(|known| Some((known.name.as_str(), settings.get(&known.name)?.trim())))
+    let declared = |key: &str| definitions.iter().any(|known| known.name == key && known.secret);
+    let secrets: Vec<(&str, &str)> = settings
+        .keys()
+        .filter(|key| declared(key) || sounds_secret(key))
+        .filter_map(|key| Some((key, settings.get(key)?.trim())))
         .filter(|(_, secret)| !secret.is_empty())
         .collect();
     for problem in problems.iter_mut() {

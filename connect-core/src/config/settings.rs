@@ -1,6 +1,6 @@
 //! The flat string map a configuration is read from.
 
-use std::{collections::BTreeMap, fmt};
+use std::{collections::BTreeMap, fmt, path::Path};
 
 use super::{
     json::Object,
@@ -106,6 +106,25 @@ impl Settings {
         }
         problems.into_result()?;
         Ok(Self::new(map, providers))
+    }
+
+    /// From a file: `.properties` by that ending, else JSON. Blocks while it reads.
+    ///
+    /// # Errors
+    ///
+    /// When the file cannot be read, and as [`Settings::from_json`] and [`Settings::from_properties`].
+    pub fn from_file(path: impl AsRef<Path>, providers: &Providers) -> Result<Self, ConfigError> {
+        let path = path.as_ref();
+        let text = std::fs::read_to_string(path).map_err(|error| {
+            ConfigError::one(
+                &path.display().to_string(),
+                format!("the configuration file cannot be read: {error}"),
+            )
+        })?;
+        match path.extension().is_some_and(|ending| ending == "properties") {
+            true => Self::from_properties(&text, providers),
+            false => Self::from_json(&text, providers),
+        }
     }
 
     /// What stands below a prefix, which is cut off the keys: `transforms.a.` of `transforms.a.type` leaves

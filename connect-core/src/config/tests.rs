@@ -400,7 +400,7 @@ fn definitions_have_connects_shape() {
         json!({
             "name": "behavior.on.null.values", "type": "STRING", "required": false, "default_value": "fail",
             "importance": "MEDIUM", "documentation": "What happens to a record without a value.",
-            "group": "General", "order": 7, "width": "MEDIUM", "display_name": "Behavior on null values",
+            "group": "General", "order": 3, "width": "MEDIUM", "display_name": "Behavior on null values",
             "dependents": ["batch.size"],
         })
     );
@@ -496,4 +496,74 @@ fn long_values_are_cut_and_user_parts_of_urls_hidden() {
     assert!(error.contains(&format!("{:?}", "x".repeat(200) + "…")), "{error}");
     let error = message(&with([("batch.size", "http://ann:hunter2@es")]));
     assert!(error.contains("http://[redacted]@es"), "{error}");
+}
+
+#[test]
+fn a_file_is_read_by_its_ending() {
+    let directory = tempfile::tempdir().unwrap();
+    let none = Providers::none();
+    let read = |name: &str, text: &str| {
+        std::fs::write(directory.path().join(name), text).unwrap();
+        Settings::from_file(directory.path().join(name), &none)
+    };
+    assert_eq!(read("sink.properties", "a = 1").unwrap().get("a"), Some("1"));
+    assert_eq!(read("sink.json", "{\"a\": 1}").unwrap().get("a"), Some("1"));
+    let error = Settings::from_file(directory.path().join("none.json"), &none).unwrap_err().to_string();
+    assert!(error.contains("none.json: the configuration file cannot be read: "), "{error}");
+}
+
+#[test]
+fn groups_and_properties_keep_their_place_below_a_prefix() {
+    let settings = Settings::literal([
+        ("a.connection.url", "http://a"),
+        ("a.index.prefix", "logs"),
+        ("a.connection.username", "ann"),
+        ("a.client.sasl.password", "hunter2"),
+        ("client.x", "1"),
+    ]);
+    let mut reader = Reader::new(&settings);
+    let target = reader.within("a.", Reader::read::<Target>).unwrap();
+    assert_eq!(target.client["sasl.password"], "hunter2");
+    let report = reader.finish();
+    let dependents: Vec<_> = report.definitions().iter().flat_map(|known| &known.dependents).collect();
+    assert_eq!(dependents, ["a.batch.size"]);
+    assert_eq!(
+        report.result(Some(())).unwrap_err().to_string(),
+        "2 configuration problems\n  a.connection.password: missing beside a user\n  client.x: unknown key"
+    );
+}
+
+proptest::proptest! {
+    #[test]
+    fn no_text_makes_a_reader_panic(text in "[a-c${}:\\\\\"=#u0d8é@/, \n\r.-]{0,40}") {
+        let providers = Providers::none().with("a", |text: &str| Ok::<_, String>(text.to_owned()));
+        for settings in [
+            Settings::from_properties(&text, &providers).ok(),
+            Settings::from_json(&text, &providers).ok(),
+            Some(Settings::new([("connection.url", text.as_str()), (text.as_str(), "1")], &providers)),
+        ] {
+            let settings = settings.unwrap_or_default();
+            drop(Target::parse(&settings));
+            drop(Target::infos("target", &settings));
+        }
+        drop((ByteSize::parse(&text), Timeout::parse(&text), f64::parse(&text), bool::parse(&text)));
+    }
+}
+
+crate::config! {
+    /// A check that repeats what it is given.
+    struct Careless {
+        /// Any text.
+        "text" => text: String, check: |text: &String| Err(format!("{text} is bad"));
+    }
+}
+
+#[test]
+fn what_a_reference_stands_for_is_taken_out_of_the_message_of_a_check() {
+    let providers = Providers::none().with("vault", |_: &str| Ok::<_, String>("hunter2".to_owned()));
+    let error =
+        Careless::parse(&Settings::new([("text", "${vault:a}")], &providers)).unwrap_err().to_string();
+    assert_eq!(error, "1 configuration problem\n  text = \"${vault:a}\": [redacted] is bad");
+    let error = Careless::parse(&Settings::literal([("text", "plain")])).unwrap_err().to_string();
+    assert_eq!(error, "1 configuration problem\n  text = \"plain\": plain is bad");
 }

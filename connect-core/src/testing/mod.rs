@@ -2,5 +2,13 @@
 
 mod gate;
 pub mod http;
+mod log;
+mod memory;
+mod message;
+mod recording;
 
 pub use gate::Gate;
+pub use log::{CommitFault, MemoryLog, Stored};
+pub use memory::MemorySource;
+pub use message::{Message, batch, batch_at};
+pub use recording::{Delivered, Recording, RecordingSink};

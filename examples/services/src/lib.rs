@@ -16,7 +16,8 @@
 //!
 //! A handle owns its server: dropping it kills the process and removes the temporary data. The server also holds a
 //! pipe to the process that started it and halts when that one goes, so a test killed by SIGKILL leaves nothing
-//! behind. [`KafkaBuilder::detached`] and [`SearchBuilder::detached`] turn both off, for servers that people use.
+//! behind. That also covers a `static` `LazyLock<Kafka>` shared by a whole test binary, which is never dropped.
+//! [`KafkaBuilder::detached`] and [`SearchBuilder::detached`] turn both off, for servers that people use.
 //!
 //! # Where the programs come from
 //!

@@ -1,4 +1,5 @@
 use std::net::TcpStream;
+use std::process::Command;
 use std::time::Duration;
 
 use services::{Error, Kafka, Pid};
@@ -38,6 +39,15 @@ fn kafka_starts_stops_and_comes_back_on_the_same_ports_and_leaves_nothing() {
 }
 
 #[test]
+fn kafkas_own_client_uses_sasl_and_both_group_protocols_and_finds_its_data_after_a_kill() {
+    let mut kafka = Kafka::builder().sasl_plain("ann", "secret").start().unwrap();
+    client_check(&kafka, "write");
+    kafka.kill().unwrap();
+    kafka.restart().unwrap();
+    client_check(&kafka, "read");
+}
+
+#[test]
 fn a_broker_that_cannot_start_says_why_with_its_own_words() {
     let error = Kafka::builder().property("log.retention.check.interval.ms", "often").start().unwrap_err();
     assert!(matches!(error, Error::Exited { name: "kafka", .. }), "{error}");
@@ -57,6 +67,18 @@ fn a_broker_that_does_not_answer_in_time_is_killed_and_shows_its_log() {
 fn detached_without_a_directory_is_refused() {
     let error = Kafka::builder().detached(true).start().unwrap_err();
     assert!(error.to_string().contains("data_dir"), "{error}");
+}
+
+/// Runs `ClientCheck.java` on the broker's own class path.
+fn client_check(kafka: &Kafka, what: &str) {
+    let output = Command::new("java")
+        .arg(format!("@{}", kafka.home().join("java.args").display()))
+        .arg(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/it/ClientCheck.java"))
+        .args([what, kafka.bootstrap(), kafka.sasl_bootstrap().unwrap()])
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success() && said.ends_with("checked\n"), "{output:?}");
 }
 
 fn processes() -> Vec<u32> {

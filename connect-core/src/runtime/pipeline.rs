@@ -1,0 +1,186 @@
+//! Putting a pipeline together.
+
+use super::{
+    blueprint::{Blueprint, LettersFactory, SinkFactory, SourceFactory},
+    handle::Handle,
+    options::{Options, Poison},
+    preview::{self, Previewed},
+};
+use crate::{Chain, DeadLetters, Error, Sink, Source, Task, Transform, driven::Driven};
+use std::{fmt, sync::Arc, time::Duration};
+
+/// A source, transforms and a sink, ready to start.
+pub struct Pipeline {
+    blueprint: Arc<Blueprint>,
+}
+
+impl Pipeline {
+    /// Begins a pipeline. The name appears in logs, metrics and dead letters.
+    pub fn builder(name: impl Into<String>) -> PipelineBuilder {
+        PipelineBuilder {
+            name: name.into(),
+            tasks: 1,
+            options: Options::default(),
+            source: None,
+            transforms: Vec::new(),
+            sink: None,
+            letters: None,
+            clock: unix_millis,
+        }
+    }
+
+    /// Starts all tasks on the current tokio runtime and returns at once; [`Handle::status`] says how it goes.
+    ///
+    /// # Panics
+    /// Outside a tokio runtime.
+    #[must_use = "dropping the handle stops the pipeline"]
+    pub fn start(self) -> Handle {
+        Handle::start(self.blueprint)
+    }
+
+    /// Sends the first `records` through the transforms and shows what becomes of them. Nothing is delivered and
+    /// nothing is committed. Returns fewer if `patience` ends first.
+    ///
+    /// # Cancel safety
+    /// May be dropped; the source is then dropped without being closed.
+    ///
+    /// # Errors
+    /// What the source's factory, `open` or `next` returns.
+    pub async fn preview(&self, records: usize, patience: Duration) -> Result<Vec<Previewed>, Error> {
+        preview::run(&self.blueprint, records, patience).await
+    }
+}
+
+impl fmt::Debug for Pipeline {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Pipeline").field("name", &self.blueprint.name).finish_non_exhaustive()
+    }
+}
+
+/// Collects a pipeline's parts; [`build`](Self::build) checks them all.
+#[must_use = "nothing happens until `build` and `start`"]
+pub struct PipelineBuilder {
+    name: String,
+    tasks: u32,
+    options: Options,
+    source: Option<SourceFactory>,
+    transforms: Vec<Arc<dyn Transform>>,
+    sink: Option<SinkFactory>,
+    letters: Option<LettersFactory>,
+    clock: fn() -> i64,
+}
+
+impl PipelineBuilder {
+    /// Where records come from. The factory is called for each task and each restart.
+    pub fn source<S, F>(mut self, factory: F) -> Self
+    where
+        S: Source + 'static,
+        F: Fn(&Task) -> Result<S, Error> + Send + Sync + 'static,
+    {
+        self.source = Some(Arc::new(move |task| Ok(Box::new(factory(task)?))));
+        self
+    }
+
+    /// Adds a transform behind those added before.
+    pub fn transform(mut self, transform: impl Transform + 'static) -> Self {
+        self.transforms.push(Arc::new(transform));
+        self
+    }
+
+    /// Where records go. The factory is called for each task and each restart.
+    pub fn sink<S, F>(mut self, factory: F) -> Self
+    where
+        S: Sink,
+        F: Fn(&Task) -> Result<S, Error> + Send + Sync + 'static,
+    {
+        self.sink = Some(Arc::new(move |task, budget| Ok(Box::new(Driven::new(factory(task)?, budget)))));
+        self
+    }
+
+    /// Where records go that will never work; sets the policy to [`Poison::DeadLetter`].
+    pub fn dead_letters<D, F>(mut self, factory: F) -> Self
+    where
+        D: DeadLetters,
+        F: Fn(&Task) -> Result<D, Error> + Send + Sync + 'static,
+    {
+        self.letters = Some(Arc::new(move |task| Ok(Arc::new(factory(task)?))));
+        self.options.poison = Poison::DeadLetter;
+        self
+    }
+
+    /// Sets the policy for records that will never work.
+    pub fn poison(mut self, poison: Poison) -> Self {
+        self.options.poison = poison;
+        self
+    }
+
+    /// Changes settings of the runtime: `.options(|o| o.budget_bytes = 16 << 20)`.
+    pub fn options(mut self, change: impl FnOnce(&mut Options)) -> Self {
+        change(&mut self.options);
+        self
+    }
+
+    /// How many tasks share the work (`tasks.max`): 1 by default. Each has a source, a sink and a budget of its own;
+    /// the group's protocol shares the partitions among them.
+    pub fn tasks_max(mut self, tasks: u32) -> Self {
+        self.tasks = tasks;
+        self
+    }
+
+    /// The clock that transforms see, in milliseconds since the Unix epoch. For tests.
+    pub fn clock(mut self, clock: fn() -> i64) -> Self {
+        self.clock = clock;
+        self
+    }
+
+    /// Checks everything.
+    ///
+    /// # Errors
+    /// Fatal, naming all that is missing or contradictory.
+    pub fn build(self) -> Result<Pipeline, Error> {
+        let mut problems = Vec::new();
+        let mut require = |holds: bool, problem: &str| {
+            if !holds {
+                problems.push(problem.to_owned());
+            }
+        };
+        require(!self.name.trim().is_empty(), "the name is empty");
+        require(self.tasks >= 1, "tasks.max is 0, at least 1 is needed");
+        require(self.source.is_some(), "no source is set: call `source`");
+        require(self.sink.is_some(), "no sink is set: call `sink` or `bulk`");
+        require(
+            self.options.budget_bytes >= 1 << 20,
+            "budget_bytes is below 1 MiB, which no batch and body fit in",
+        );
+        let has_queue = self.letters.is_some() || self.options.poison != Poison::DeadLetter;
+        require(has_queue, "the policy is dead letter, but no queue is set: call `dead_letters`");
+        let (Some(source), Some(sink), true) = (self.source, self.sink, problems.is_empty()) else {
+            return Err(Error::fatal("build the pipeline", problems.join("; ")));
+        };
+        Ok(Pipeline {
+            blueprint: Arc::new(Blueprint {
+                name: self.name.into(),
+                tasks: self.tasks,
+                options: self.options,
+                source,
+                chain: Chain::new(self.transforms),
+                sink,
+                letters: self.letters,
+                clock: self.clock,
+            }),
+        })
+    }
+}
+
+impl fmt::Debug for PipelineBuilder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PipelineBuilder")
+            .field("name", &self.name)
+            .field("options", &self.options)
+            .finish_non_exhaustive()
+    }
+}
+
+fn unix_millis() -> i64 {
+    jiff::Timestamp::now().as_millisecond()
+}

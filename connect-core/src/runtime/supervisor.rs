@@ -1,0 +1,178 @@
+//! Starts a task, watches it, and starts it again when that may help.
+
+use super::{
+    blueprint::Blueprint,
+    driver::{Ended, Order},
+    metrics::TaskMetrics,
+    status::{TaskState, TaskStatus},
+    tap::Taps,
+};
+use crate::{Backoff, Class, Error};
+use std::{future::pending, sync::Arc};
+use tokio::{
+    sync::{mpsc, watch},
+    task::JoinSet,
+    time::{Instant, sleep_until},
+};
+
+/// What the handle asks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Command {
+    Pause,
+    Resume,
+    Restart(Instant),
+    Stop(Instant),
+}
+
+/// One task of a pipeline, across its restarts.
+pub(crate) struct Supervisor {
+    pub(crate) blueprint: Arc<Blueprint>,
+    pub(crate) number: u32,
+    pub(crate) taps: Arc<Taps>,
+    pub(crate) status: watch::Sender<TaskStatus>,
+    pub(crate) commands: mpsc::Receiver<Command>,
+    pub(crate) paused: bool,
+}
+
+/// What to do after a run, or while there is none.
+enum Next {
+    Run,
+    /// Start again at this moment, unless told otherwise.
+    RunAt(Instant),
+    /// Wait for a command.
+    Rest(TaskState),
+    End,
+}
+
+impl Supervisor {
+    pub(crate) async fn run(mut self) {
+        let mut backoff = Backoff::new(self.blueprint.options.backoff);
+        let mut next = Next::Run;
+        loop {
+            next = match next {
+                Next::Run => self.run_once(&mut backoff).await,
+                Next::RunAt(at) => self.rest(TaskState::Restarting, Some(at)).await,
+                Next::Rest(state) => self.rest(state, None).await,
+                Next::End => return,
+            };
+        }
+    }
+
+    /// Runs one instance to its end, passing commands on.
+    async fn run_once(&mut self, backoff: &mut Backoff) -> Next {
+        self.set_state(TaskState::Starting);
+        let (restarts, delivered) = {
+            let status = self.status.borrow();
+            (status.restarts, status.counts.delivered)
+        };
+        let task = self.blueprint.task(self.number, restarts);
+        let run = match self.blueprint.build(task, &self.taps, &self.status, self.paused) {
+            Ok(run) => run,
+            Err(error) => return self.failed(&error, backoff),
+        };
+        let (orders, mut inbox) = mpsc::channel(8);
+        let mut running = JoinSet::new();
+        running.spawn(async move { run.run(&mut inbox).await });
+        let mut orders = Some(orders);
+        let mut again = false;
+        let ended = loop {
+            tokio::select! {
+                ended = running.join_next() => break ended,
+                command = self.commands.recv(), if orders.is_some() => {
+                    let order = match command {
+                        Some(Command::Pause) => { self.paused = true; Order::Pause }
+                        Some(Command::Resume) => { self.paused = false; Order::Resume }
+                        Some(Command::Stop(at)) => { again = false; Order::Stop(at) }
+                        Some(Command::Restart(at)) => { again = true; Order::Stop(at) }
+                        // Dropping the sender is the order to stop within the default time.
+                        None => { orders = None; continue }
+                    };
+                    if let Some(orders) = &orders {
+                        // A task that has just ended needs no orders.
+                        let _ended = orders.send(order).await;
+                    }
+                }
+            }
+        };
+        let ended = match ended {
+            Some(Ok(ended)) => ended,
+            Some(Err(panic)) => Ended::Failed(Error::retriable("run the task", panic)),
+            None => Ended::Gracefully,
+        };
+        if self.status.borrow().counts.delivered > delivered {
+            backoff.reset();
+        }
+        match ended {
+            _ if orders.is_none() => self.end(),
+            Ended::Gracefully | Ended::AtDeadline if again => Next::Run,
+            Ended::Gracefully => Next::Rest(TaskState::Stopped),
+            Ended::AtDeadline => {
+                tracing::warn!(pipeline = %self.blueprint.name, task = self.number, "the stop's deadline has passed, what was in flight is read again");
+                Next::Rest(TaskState::Stopped)
+            }
+            Ended::Failed(error) => self.failed(&error, backoff),
+        }
+    }
+
+    fn failed(&self, error: &Error, backoff: &mut Backoff) -> Next {
+        let (pipeline, task, class) = (&self.blueprint.name, self.number, error.class().as_str());
+        let report = error.report();
+        self.status.send_modify(|status| status.last_error = Some(report.clone()));
+        let exhausted = self.blueprint.options.restarts_max.is_some_and(|max| backoff.attempts() >= max);
+        if error.class() != Class::Retriable || exhausted {
+            tracing::error!(%pipeline, task, class, error = %report, "a task has failed");
+            return Next::Rest(TaskState::Failed);
+        }
+        let wait = backoff.next_wait(error.retry_after());
+        tracing::warn!(%pipeline, task, class, error = %report, ?wait, "a task has failed and starts again");
+        self.status.send_modify(|status| status.restarts += 1);
+        Next::RunAt(Instant::now() + wait)
+    }
+
+    /// No instance runs: waits for a command, or for the time to start again.
+    async fn rest(&mut self, state: TaskState, until: Option<Instant>) -> Next {
+        self.set_state(state);
+        loop {
+            let time = async {
+                match until {
+                    Some(at) => sleep_until(at).await,
+                    None => pending().await,
+                }
+            };
+            tokio::select! {
+                () = time => return Next::Run,
+                command = self.commands.recv() => match command {
+                    Some(Command::Pause) => self.paused = true,
+                    Some(Command::Resume) => {
+                        self.paused = false;
+                        if state == TaskState::Stopped {
+                            return Next::Run;
+                        }
+                    }
+                    Some(Command::Restart(_)) => return Next::Run,
+                    Some(Command::Stop(_)) if state == TaskState::Restarting => return Next::Rest(TaskState::Stopped),
+                    Some(Command::Stop(_)) => {}
+                    None => return Next::End,
+                },
+            }
+        }
+    }
+
+    /// The last state that anybody will see.
+    fn end(&self) -> Next {
+        self.set_state(TaskState::Stopped);
+        Next::End
+    }
+
+    fn set_state(&self, state: TaskState) {
+        self.status.send_modify(|status| {
+            status.state = state;
+            if state != TaskState::Running {
+                status.partitions.clear();
+                status.retrying = None;
+                status.oldest = None;
+            }
+            TaskMetrics::new(&self.blueprint.name, self.number).update(status);
+        });
+    }
+}
