@@ -112,8 +112,31 @@ impl Template {
         let _ = write!(out, "{}", time.to_zoned(self.zone.clone()).strftime(format));
     }
 
-    /// Writes the path of `record` in a range with `t_ms`. `out` is cleared first.
-    pub(crate) fn render(&self, record: Record<'_>, t_ms: i64, out: &mut String) -> Result<(), NoPath> {
+    /// This template for a range with `t_ms`: dates are text from here on, so that no record pays for them.
+    pub(crate) fn at(&self, t_ms: i64) -> Self {
+        let mut pieces: Vec<Piece> = Vec::with_capacity(self.pieces.len());
+        for piece in &self.pieces {
+            let mut text = match piece {
+                Piece::Text(text) => text.clone(),
+                Piece::Date(_) => String::new(),
+                other => {
+                    pieces.push(other.clone());
+                    continue;
+                }
+            };
+            if let Piece::Date(format) = piece {
+                self.date(format, t_ms, &mut text);
+            }
+            match pieces.last_mut() {
+                Some(Piece::Text(before)) => before.push_str(&text),
+                _ => pieces.push(Piece::Text(text)),
+            }
+        }
+        Self { pieces, zone: self.zone.clone(), missing: self.missing.clone() }
+    }
+
+    /// Writes the path of `record`. Only for a template [`at`](Self::at) a time. `out` is cleared first.
+    pub(crate) fn render(&self, record: Record<'_>, out: &mut String) -> Result<(), NoPath> {
         out.clear();
         for piece in &self.pieces {
             match piece {
@@ -122,7 +145,7 @@ impl Template {
                 Piece::Partition => {
                     let _ = write!(out, "{}", record.origin().partition);
                 }
-                Piece::Date(format) => self.date(format, t_ms, out),
+                Piece::Date(_) => unreachable!("`at` makes text of dates"),
                 Piece::Field(path) => match field::find(record.value().unwrap_or(b"null"), path)? {
                     Scalar::Text(text) => encode(&text, out),
                     Scalar::None => out.push_str(&self.missing),
@@ -170,16 +193,26 @@ fn placeholder(name: &str) -> Result<Piece, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use connect_core::{Batch, BatchBuilder, Entry, PartitionId};
+    use connect_core::{Batch, Chain, Error, Output, Transform, testing::batch_at};
+    use std::sync::Arc;
 
     fn batch(value: &str) -> Batch {
-        crate::testing::batch(PartitionId::new(0, 0), "quakes", 3, &[(0, Some(value))])
+        batch_at("quakes", 3, 0, [value])
+    }
+
+    struct Rename;
+
+    impl Transform for Rename {
+        fn apply(&self, record: Record<'_>, out: &mut Output) -> Result<(), Error> {
+            out.derive(record).topic("re/named").emit();
+            Ok(())
+        }
     }
 
     fn render(template: &str, zone: &str, value: &str, t: i64) -> Result<String, NoPath> {
         let template = Template::parse(template, TimeZone::get(zone).unwrap(), "__missing__").unwrap();
         let mut out = "left over".to_owned();
-        template.render(batch(value).get(0).unwrap(), t, &mut out)?;
+        template.at(t).render(batch(value).get(0).unwrap(), &mut out)?;
         Ok(out)
     }
 
@@ -244,14 +277,10 @@ mod tests {
 
     #[test]
     fn the_topic_of_a_path_is_the_routed_one() {
-        let mut builder = BatchBuilder::new();
-        let _: fn(&mut BatchBuilder) -> Batch = |builder| builder.finish();
-        builder.start_run(PartitionId::new(0, 0), &std::sync::Arc::from("quakes"), 3);
-        builder.push(Entry { offset: 0, timestamp_ms: None, key: None, value: Some(b"{}") }, []);
-        let batch = builder.finish();
+        let renamed = Chain::new(vec![Arc::new(Rename)]).apply(batch("{}"), 0).batch;
         let template = Template::parse("{topic}", TimeZone::UTC, "m").unwrap();
         let mut out = String::new();
-        template.render(batch.get(0).unwrap(), 0, &mut out).unwrap();
-        assert_eq!(out, "quakes");
+        template.render(renamed.get(0).unwrap(), &mut out).unwrap();
+        assert_eq!(out, "re%2Fnamed");
     }
 }
