@@ -131,6 +131,53 @@ impl Batch {
         }
     }
 
+    /// Copies the named rows and their originals out, in the order given, into a batch that shares nothing with this
+    /// one: for a few rows that stay while the others go, which would keep all bytes alive. Charges nothing; see
+    /// [`hold`](Self::hold).
+    ///
+    /// # Panics
+    /// If a row is out of range.
+    #[must_use]
+    pub fn detach(&self, rows: &[u32]) -> Batch {
+        let mut arena = Vec::with_capacity(rows.iter().map(|&row| self.rows[row as usize].bytes()).sum());
+        let mut runs: Vec<Run> = Vec::new();
+        let mut moved = vec![None; self.runs.len()];
+        let mut originals = self.originals.is_some().then(|| Vec::with_capacity(rows.len()));
+        let copy = |&row: &u32| {
+            let old = &self.rows[row as usize];
+            let run = *moved[old.run as usize].get_or_insert_with(|| {
+                let offsets = old.offset..old.offset + 1;
+                runs.push(Run { offsets, rows: 0, ..self.runs[old.run as usize].clone() });
+                length(&runs) - 1
+            });
+            let account = &mut runs[run as usize];
+            account.rows += 1;
+            account.offsets = account.offsets.start.min(old.offset)..account.offsets.end.max(old.offset + 1);
+            let record = Record::new(self, old);
+            let mut original = 0;
+            if let Some(originals) = &mut originals {
+                original = length(originals);
+                originals.push(Row { run, original, ..record.original().copy_into(&mut arena) });
+            }
+            Row { run, original, ..record.copy_into(&mut arena) }
+        };
+        Batch {
+            rows: rows.iter().map(copy).collect(),
+            runs,
+            originals: originals.map(Arc::new),
+            chunks: vec![arena.into()],
+            topics: self.topics.clone(),
+            permits: Vec::new(),
+            whole: false,
+        }
+    }
+
+    /// Whether a record of this partition is here.
+    pub(crate) fn has_rows_of(&self, id: PartitionId) -> bool {
+        self.runs.iter().any(|run| run.id == id)
+            && self.rows.iter().any(|row| self.runs[row.run as usize].id == id)
+    }
+
     /// Moves the records of `other` behind those of this batch. Copies rows of integers, no payload.
     pub fn append(&mut self, mut other: Batch) {
         if self.runs.is_empty() && self.rows.is_empty() {
@@ -212,3 +259,6 @@ impl Batch {
 fn length<T>(items: &[T]) -> u32 {
     u32::try_from(items.len()).expect("a batch has fewer than 2^32 rows, runs and chunks")
 }
+
+#[cfg(test)]
+mod tests;

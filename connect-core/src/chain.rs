@@ -163,3 +163,6 @@ fn drop_unused_chunks(batch: &mut Batch) {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

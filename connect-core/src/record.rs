@@ -90,6 +90,11 @@ impl Row {
     pub(crate) fn payload_bytes(&self) -> usize {
         (self.key.len + self.value.len) as usize
     }
+
+    /// Keys, values, headers and the row itself.
+    pub(crate) fn bytes(&self) -> usize {
+        self.payload_bytes() + self.headers.len as usize + size_of::<Self>()
+    }
 }
 
 /// One record: a `Copy` view of 16 bytes into its [`Batch`].
@@ -205,7 +210,7 @@ impl<'a> Record<'a> {
         bytes(self.row) + if self.batch.originals.is_some() { bytes(self.original().row) } else { 0 }
     }
 
-    fn copy_into(self, arena: &mut Vec<u8>) -> Row {
+    pub(crate) fn copy_into(self, arena: &mut Vec<u8>) -> Row {
         let mut copy = |span: Span| match span.of(&self.batch.chunks) {
             None => Span::NONE,
             Some(bytes) => append(arena, 0, bytes),

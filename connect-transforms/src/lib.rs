@@ -1,1 +1,12 @@
-//! Placeholder.
+#![doc = include_str!("../README.md")]
+
+mod error;
+mod flatten;
+mod json;
+mod key_wrap;
+mod part;
+mod register;
+
+pub use flatten::{Arrays, Flatten, FlattenConfig};
+pub use key_wrap::{InvalidUtf8, KeyWrap, KeyWrapConfig};
+pub use register::register;

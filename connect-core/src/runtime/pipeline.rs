@@ -6,7 +6,9 @@ use super::{
     options::{Options, Poison},
     preview::{self, Previewed},
 };
-use crate::{Chain, DeadLetters, Error, Sink, Source, Task, Transform, driven::Driven};
+use crate::{
+    Bulk, BulkConfig, BulkSink, Chain, DeadLetters, Error, Sink, Source, Task, Transform, driven::Driven,
+};
 use std::{fmt, sync::Arc, time::Duration};
 
 /// A source, transforms and a sink, ready to start.
@@ -95,6 +97,15 @@ impl PipelineBuilder {
     {
         self.sink = Some(Arc::new(move |task, budget| Ok(Box::new(Driven::new(factory(task)?, budget)))));
         self
+    }
+
+    /// Where records go, for the 20-line kind of sink, batched as `config` says.
+    pub fn bulk<B, F>(self, config: BulkConfig, factory: F) -> Self
+    where
+        B: Bulk,
+        F: Fn(&Task) -> Result<B, Error> + Send + Sync + 'static,
+    {
+        self.sink(move |task| Ok(BulkSink::new(factory(task)?, config.clone())))
     }
 
     /// Where records go that will never work; sets the policy to [`Poison::DeadLetter`].

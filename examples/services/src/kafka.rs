@@ -95,8 +95,8 @@ impl Kafka {
 
     /// Stops the broker if it runs, and starts it again on the same ports and data.
     ///
-    /// After [`kill`](Self::kill) this takes up to 4 s longer: the controller waits until the dead broker's session
-    /// ends.
+    /// After [`kill`](Self::kill) this takes about 5 s longer than after [`stop`](Self::stop): the controller waits
+    /// until the dead broker's session of 4 s ends.
     ///
     /// # Errors
     ///

@@ -1,1 +1,381 @@
+use super::*;
+use crate::{BatchBuilder, Chain, Entry, Event, Outcome, Progress, Transform, runtime::options::Poison};
+use std::{sync::Arc, time::Duration};
+use tokio::time::Instant;
 
+/// A state with its action log: everything that a driver would do, but no sink and no source.
+struct Bench {
+    state: State,
+    now: Instant,
+    chain: Chain,
+    /// Batches that the sink would hold.
+    put: Vec<Batch>,
+    letters: Vec<Letter>,
+    log: Vec<String>,
+    finished: Option<Result<(), Error>>,
+}
+
+const ID: PartitionId = PartitionId::new(0, 1);
+
+impl Bench {
+    fn new(delivery: Delivery, poison: Poison) -> Self {
+        let options = Options { poison, ..Options::default() };
+        let task =
+            Task { pipeline: "p".into(), number: 0, of: 1, restarts: 0, transforms: None, preview: false };
+        let now = Instant::now();
+        Self {
+            state: State::new(task, options, delivery, now),
+            now,
+            chain: Chain::default(),
+            put: Vec::new(),
+            letters: Vec::new(),
+            log: Vec::new(),
+            finished: None,
+        }
+    }
+
+    fn assigned(mut self, offset: i64) -> Self {
+        let assigned = Assigned { id: ID, topic: "t".into(), partition: 0, offset, note: None };
+        self.source(Event::Assigned(vec![assigned]));
+        self
+    }
+
+    fn source(&mut self, event: Event) {
+        self.state.on_source(event, self.now);
+        self.settle();
+    }
+
+    fn sink(&mut self, progress: Progress) {
+        self.state.on_sink(progress, self.now);
+        self.settle();
+    }
+
+    fn records(&mut self, offsets: &[i64]) {
+        let mut builder = BatchBuilder::new();
+        for &offset in offsets {
+            let entry = Entry { offset, value: Some(b"x"), ..Entry::default() };
+            builder.push(ID, &"t".into(), 0, entry, []);
+        }
+        self.source(Event::Records(builder.finish()));
+    }
+
+    /// Lets the interval pass, and answers the commit that it brings.
+    fn interval(&mut self) {
+        self.now += Duration::from_secs(6);
+        self.state.tick(self.now);
+        self.settle();
+    }
+
+    fn answer(&mut self, offset: i64, note: Option<&'static str>, result: Result<(), Error>) {
+        let note = note.map(|note| note.as_bytes().into());
+        self.source(Event::Committed(vec![Commit { id: ID, offset, note }], result));
+    }
+
+    fn settle(&mut self) {
+        while let Some(action) = self.state.next_action(self.now) {
+            let entry = match action {
+                Action::Transform(batch) => {
+                    self.state.transformed(self.chain.apply(batch, 0));
+                    continue;
+                }
+                Action::Put(batch) => {
+                    let entry = format!("put {}", batch.len());
+                    self.put.push(batch);
+                    entry
+                }
+                Action::WriteLetters(letters) => {
+                    let entry = format!("letters {}", letters.len());
+                    self.letters.extend(letters);
+                    entry
+                }
+                Action::Commit(commits) => {
+                    let one = |c: &Commit| match &c.note {
+                        Some(note) => format!("{}+{}", c.offset, String::from_utf8_lossy(note)),
+                        None => c.offset.to_string(),
+                    };
+                    format!("commit {}", commits.iter().map(one).collect::<Vec<_>>().join(","))
+                }
+                Action::Assigned(_) => "assigned".into(),
+                Action::Noted(_) => "noted".into(),
+                Action::Flush(why) => format!("flush {why:?}"),
+                Action::Revoke(_) => "revoke".into(),
+                Action::Lost(_) => "lost".into(),
+                Action::Release(_) => "release".into(),
+                Action::Hold(_, held) => format!("hold {held}"),
+                Action::Finish(result) => {
+                    self.finished = Some(result);
+                    "finish".into()
+                }
+            };
+            self.log.push(entry);
+        }
+        assert!(self.state.counts.reconcile(), "{:?}", self.state.counts);
+    }
+
+    fn expect(&mut self, log: &[&str]) {
+        assert_eq!(std::mem::take(&mut self.log), log);
+    }
+}
+
+fn poison() -> Error {
+    Error::poison("index", "bad")
+}
+
+fn verdicts(refused: &[usize], of: usize) -> Outcome {
+    (0..of).map(|row| if refused.contains(&row) { Err(poison()) } else { Ok(()) }).collect()
+}
+
+#[tokio::test]
+async fn the_watermark_is_committed_on_the_interval_and_never_past_an_unreported_record() {
+    let mut bench = Bench::new(Delivery::Rows, Poison::Fail).assigned(10);
+    bench.records(&[10, 11]);
+    bench.records(&[12]);
+    let second = bench.put.pop().expect("two batches");
+    bench.sink(Progress::Done(second, Outcome::delivered()));
+    bench.interval();
+    bench.expect(&["assigned", "put 2", "put 1"]);
+    let first = bench.put.pop().expect("one batch");
+    bench.sink(Progress::Done(first, Outcome::delivered()));
+    bench.interval();
+    bench.expect(&["commit 13"]);
+    bench.interval();
+    bench.expect(&[]);
+    bench.answer(13, None, Ok(()));
+    assert_eq!((bench.state.counts.delivered, bench.state.counts.in_flight), (3, 0));
+}
+
+#[tokio::test]
+async fn a_failed_commit_is_made_again_after_a_pause() {
+    let mut bench = Bench::new(Delivery::Rows, Poison::Fail).assigned(0);
+    bench.records(&[0]);
+    let batch = bench.put.pop().expect("a batch");
+    bench.sink(Progress::Done(batch, Outcome::delivered()));
+    bench.interval();
+    bench.answer(1, None, Err(Error::retriable("commit", "ILLEGAL_GENERATION")));
+    bench.expect(&["assigned", "put 1", "commit 1"]);
+    bench.now += Duration::from_millis(600);
+    bench.state.tick(bench.now);
+    bench.settle();
+    bench.expect(&["commit 1"]);
+}
+
+#[tokio::test]
+async fn a_dead_letter_is_durable_before_the_offset_moves_past_it() {
+    let mut bench = Bench::new(Delivery::Rows, Poison::DeadLetter).assigned(0);
+    bench.records(&[0, 1, 2]);
+    let batch = bench.put.pop().expect("a batch");
+    bench.sink(Progress::Done(batch, verdicts(&[1], 3)));
+    bench.interval();
+    bench.expect(&["assigned", "put 3", "letters 1", "commit 1"]);
+    bench.answer(1, None, Ok(()));
+    bench.state.on_posted(Posted::Written(ID, 1), bench.now);
+    bench.interval();
+    bench.expect(&["commit 3"]);
+    assert_eq!((bench.state.counts.delivered, bench.state.counts.dead_lettered), (2, 1));
+}
+
+#[tokio::test]
+async fn poison_fails_the_task_or_is_skipped_as_the_policy_says() {
+    let mut bench = Bench::new(Delivery::Rows, Poison::Fail).assigned(0);
+    bench.records(&[0, 1]);
+    let batch = bench.put.pop().expect("a batch");
+    bench.sink(Progress::Done(batch, verdicts(&[1], 2)));
+    let error = bench.finished.expect("finished").expect_err("failed").report();
+    assert_eq!(
+        error,
+        "failed to process a record (errors.tolerance=none) (t-0 at offset 1): failed to index: bad"
+    );
+    assert_eq!(bench.state.counts.abandoned, 1);
+
+    let mut bench = Bench::new(Delivery::Rows, Poison::Skip).assigned(0);
+    bench.records(&[0, 1]);
+    let batch = bench.put.pop().expect("a batch");
+    bench.sink(Progress::Done(batch, verdicts(&[1], 2)));
+    bench.interval();
+    bench.expect(&["assigned", "put 2", "commit 2"]);
+    assert_eq!((bench.state.counts.skipped, bench.state.counts.delivered), (1, 1));
+}
+
+#[tokio::test]
+async fn a_row_without_a_verdict_fails_the_task_instead_of_counting_as_delivered() {
+    let mut bench = Bench::new(Delivery::Rows, Poison::Skip).assigned(0);
+    bench.records(&[0, 1]);
+    let batch = bench.put.pop().expect("a batch");
+    bench.sink(Progress::Done(batch, verdicts(&[], 1)));
+    assert!(bench.finished.is_some_and(|result| result.is_err()));
+    assert_eq!(bench.state.counts.delivered, 0);
+}
+
+#[tokio::test]
+async fn a_range_is_noted_then_ended() {
+    let mut bench = Bench::new(Delivery::Ranges, Poison::DeadLetter).assigned(0);
+    bench.records(&[0, 1, 2]);
+    bench.interval();
+    bench.expect(&["assigned", "put 3"]);
+    bench.sink(Progress::Note(ID, "n".into()));
+    bench.expect(&["commit 0+n"]);
+    bench.answer(0, Some("n"), Ok(()));
+    bench.expect(&["noted"]);
+    bench.interval();
+    bench.expect(&[]);
+    bench.sink(Progress::Durable(ID, 2));
+    bench.interval();
+    bench.expect(&["commit 2"]);
+    assert_eq!((bench.state.counts.delivered, bench.state.counts.in_flight), (2, 1));
+}
+
+#[tokio::test]
+async fn while_a_note_stands_a_filtered_head_moves_nothing() {
+    let mut bench = Bench::new(Delivery::Ranges, Poison::Fail).assigned(0);
+    struct DropAll;
+    impl Transform for DropAll {
+        fn apply(&self, _: crate::Record<'_>, _: &mut crate::Output) -> Result<(), Error> {
+            Ok(())
+        }
+    }
+    bench.chain = Chain::new(vec![Arc::new(DropAll)]);
+    bench.records(&[0, 1]);
+    bench.sink(Progress::Note(ID, "n".into()));
+    bench.answer(0, Some("n"), Ok(()));
+    bench.interval();
+    bench.expect(&["assigned", "put 0", "commit 0+n", "noted"]);
+    assert_eq!(bench.state.counts.filtered, 2);
+}
+
+#[tokio::test]
+async fn a_rejected_record_keeps_its_range_from_ending_until_its_letter_is_written() {
+    let mut bench = Bench::new(Delivery::Ranges, Poison::DeadLetter).assigned(0);
+    bench.records(&[0, 1, 2]);
+    let rejected = bench.put[0].get(1).expect("three rows").detach();
+    bench.sink(Progress::Rejected(rejected, poison()));
+    bench.sink(Progress::Note(ID, "n".into()));
+    bench.answer(0, Some("n"), Ok(()));
+    bench.sink(Progress::Durable(ID, 3));
+    bench.interval();
+    bench.expect(&["assigned", "put 3", "letters 1", "commit 0+n", "noted"]);
+    bench.state.on_posted(Posted::Written(ID, 1), bench.now);
+    bench.interval();
+    bench.expect(&["commit 3"]);
+}
+
+/// Each record becomes three.
+struct Triple;
+
+impl Transform for Triple {
+    fn apply(&self, record: crate::Record<'_>, out: &mut crate::Output) -> Result<(), Error> {
+        for part in [b"a", b"b", b"c"] {
+            out.derive(record).value(Some(part)).emit();
+        }
+        Ok(())
+    }
+}
+
+#[tokio::test]
+async fn an_origin_is_resolved_once_with_its_worst_child_and_dead_lettered_once_as_read() {
+    let mut bench = Bench::new(Delivery::Rows, Poison::DeadLetter).assigned(0);
+    bench.chain = Chain::new(vec![Arc::new(Triple)]);
+    bench.records(&[0, 1]);
+    let batch = bench.put.pop().expect("a batch");
+    bench.sink(Progress::Done(batch, verdicts(&[1, 2], 6)));
+    bench.expect(&["assigned", "put 6", "letters 1"]);
+    let letter = bench.letters.pop().expect("one letter");
+    assert_eq!(letter.failed, [1, 2]);
+    let read = letter.record.iter().next().expect("one record").original();
+    assert_eq!(read.value(), Some(&b"x"[..]));
+    assert_eq!((bench.state.counts.delivered, bench.state.counts.in_flight), (1, 1));
+}
+
+#[tokio::test]
+async fn a_family_in_a_range_is_complete_when_the_range_is_durable() {
+    let mut bench = Bench::new(Delivery::Ranges, Poison::Skip).assigned(0);
+    bench.chain = Chain::new(vec![Arc::new(Triple)]);
+    bench.records(&[0, 1]);
+    let rejected = bench.put[0].get(4).expect("six rows").detach();
+    bench.sink(Progress::Rejected(rejected, poison()));
+    assert_eq!(bench.state.counts.skipped, 0);
+    bench.sink(Progress::Durable(ID, 2));
+    assert_eq!((bench.state.counts.delivered, bench.state.counts.skipped), (1, 1));
+    bench.interval();
+    bench.expect(&["assigned", "put 6", "commit 2"]);
+}
+
+#[tokio::test]
+async fn a_revoke_is_answered_after_the_last_commit() {
+    let mut bench = Bench::new(Delivery::Rows, Poison::Fail).assigned(0);
+    bench.records(&[0]);
+    bench.source(Event::Revoked(vec![ID]));
+    bench.expect(&["assigned", "put 1", "revoke"]);
+    let batch = bench.put.pop().expect("a batch");
+    bench.sink(Progress::Done(batch, Outcome::delivered()));
+    bench.sink(Progress::Released(vec![ID]));
+    bench.expect(&["commit 1"]);
+    bench.answer(1, None, Ok(()));
+    bench.expect(&["release"]);
+    assert_eq!(bench.state.partitions().count(), 0);
+}
+
+#[tokio::test]
+async fn records_of_a_partition_that_is_leaving_are_neither_read_nor_taken_for_a_hole() {
+    let mut bench = Bench::new(Delivery::Rows, Poison::Fail).assigned(0);
+    bench.source(Event::Revoked(vec![ID]));
+    bench.records(&[0, 1]);
+    assert_eq!(bench.state.counts.read, 0);
+    bench.sink(Progress::Released(vec![ID]));
+    bench.expect(&["assigned", "revoke", "release"]);
+}
+
+#[tokio::test]
+async fn what_a_former_owner_has_in_flight_can_neither_commit_nor_count() {
+    let mut bench = Bench::new(Delivery::Rows, Poison::Fail).assigned(0);
+    bench.records(&[0, 1]);
+    bench.source(Event::Lost(vec![ID]));
+    let batch = bench.put.pop().expect("a batch");
+    bench.sink(Progress::Done(batch, Outcome::delivered()));
+    bench.interval();
+    bench.expect(&["assigned", "put 2", "lost"]);
+    assert_eq!((bench.state.counts.abandoned, bench.state.counts.delivered), (2, 0));
+}
+
+#[tokio::test]
+async fn a_stop_finishes_once_all_is_delivered_and_committed() {
+    let mut bench = Bench::new(Delivery::Rows, Poison::Fail).assigned(0);
+    bench.records(&[0]);
+    bench.state.stop();
+    bench.settle();
+    bench.expect(&["assigned", "put 1", "flush Now", "revoke"]);
+    let batch = bench.put.pop().expect("a batch");
+    bench.sink(Progress::Done(batch, Outcome::delivered()));
+    bench.expect(&["commit 1"]);
+    bench.sink(Progress::Released(vec![ID]));
+    bench.answer(1, None, Ok(()));
+    bench.expect(&["finish"]);
+    assert!(bench.finished.is_some_and(|result| result.is_ok()));
+}
+
+#[tokio::test]
+async fn a_partition_with_too_much_uncommitted_is_held_and_its_range_cut() {
+    let mut bench = Bench::new(Delivery::Ranges, Poison::Fail).assigned(0);
+    bench.state.options.max_uncommitted_records = 3;
+    bench.records(&[0, 1, 2, 3]);
+    bench.expect(&["assigned", "hold true", "flush Uncommitted(PartitionId { slot: 0, epoch: 1 })", "put 4"]);
+    bench.sink(Progress::Durable(ID, 4));
+    bench.interval();
+    bench.answer(4, None, Ok(()));
+    bench.expect(&["commit 4", "hold false"]);
+}
+
+#[tokio::test]
+async fn a_full_budget_asks_the_sink_once_until_something_moves() {
+    let mut bench = Bench::new(Delivery::Rows, Poison::Fail).assigned(0);
+    bench.records(&[0]);
+    bench.state.full(1);
+    bench.state.full(0);
+    bench.state.full(0);
+    bench.settle();
+    bench.expect(&["assigned", "put 1", "flush Pressure"]);
+    let batch = bench.put.pop().expect("a batch");
+    bench.sink(Progress::Done(batch, Outcome::delivered()));
+    bench.state.full(0);
+    bench.settle();
+    bench.expect(&["flush Pressure"]);
+}

@@ -1,0 +1,4 @@
+//! Pipelines in memory, and the Kafka plugins against a real broker.
+
+#[cfg(feature = "testing")]
+mod pipeline;

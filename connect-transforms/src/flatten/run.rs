@@ -1,0 +1,319 @@
+//! One pass over one record.
+
+use super::{Arrays, Flatten, names::Names};
+use crate::{
+    error::Refused,
+    json::{
+        Scanner, Span,
+        escape::{escape, unescape},
+        scan::Body,
+    },
+};
+
+/// Bytes that any result may have, and how many times larger than its record it may be beyond that.
+const ROOM: usize = 64 << 10;
+const GROWTH_MAX: usize = 16;
+/// Scratch kept for the next record, in bytes or levels.
+const KEPT_MAX: usize = 64 << 10;
+
+/// What a pass needs beside input and output, reused from record to record.
+#[derive(Debug)]
+pub(super) struct Scratch {
+    /// The beginning of the names in the innermost open container: keys, escaped, each with its delimiter.
+    prefix: Vec<u8>,
+    open: Vec<Level>,
+    names: Names,
+    /// For values that are kept as they stand.
+    closers: Vec<u8>,
+    /// A key whose escapes were undone.
+    text: String,
+}
+
+/// A container that is being dissolved.
+#[derive(Clone, Copy, Debug)]
+struct Level {
+    /// How long the prefix was outside of it.
+    outside: usize,
+    /// The number of the next element, if it is an array.
+    index: Option<usize>,
+}
+
+/// What the last part of a name is made of.
+#[derive(Clone, Copy)]
+enum Last<'a> {
+    /// A key, and where its body begins in the input.
+    Key(Body<'a>, usize),
+    Index(usize),
+}
+
+impl Scratch {
+    pub(super) const fn new() -> Self {
+        Self {
+            prefix: Vec::new(),
+            open: Vec::new(),
+            names: Names::new(),
+            closers: Vec::new(),
+            text: String::new(),
+        }
+    }
+
+    /// Gives back what only a rare record needs.
+    #[inline]
+    pub(super) fn shrink(&mut self) {
+        let sizes =
+            [self.prefix.capacity(), self.open.capacity(), self.closers.capacity(), self.text.capacity()];
+        if sizes.into_iter().any(|size| size > KEPT_MAX) {
+            *self = Self::new();
+        }
+        self.names.shrink();
+    }
+}
+
+/// Input, output and what is open between them.
+pub(super) struct Run<'a, 's> {
+    options: &'s Flatten,
+    input: Scanner<'a>,
+    scratch: &'s mut Scratch,
+    out: &'s mut Vec<u8>,
+    /// Where this record's output begins, and where it has to end.
+    start: usize,
+    end: usize,
+}
+
+impl<'a, 's> Run<'a, 's> {
+    pub(super) fn new(
+        options: &'s Flatten,
+        input: Scanner<'a>,
+        scratch: &'s mut Scratch,
+        out: &'s mut Vec<u8>,
+    ) -> Self {
+        scratch.prefix.clear();
+        scratch.open.clear();
+        scratch.names.clear();
+        let start = out.len();
+        let end = start.saturating_add(ROOM).saturating_add(GROWTH_MAX.saturating_mul(input.len()));
+        Self { options, input, scratch, out, start, end }
+    }
+
+    /// The whole text.
+    pub(super) fn whole(mut self) -> Result<(), Refused> {
+        match self.input.peek() {
+            Some(b'{') => {
+                self.out.push(b'{');
+                if !self.opens(b'}') {
+                    self.scratch.open.push(Level { outside: 0, index: None });
+                    self.members()?;
+                }
+                self.out.push(b'}');
+            }
+            _ => self.no_object()?,
+        }
+        Ok(self.input.end()?)
+    }
+
+    /// `null` passes; anything else is refused, as the right mistake.
+    #[cold]
+    fn no_object(&mut self) -> Result<(), Refused> {
+        let first = self.input.peek();
+        let span = self.input.value(&mut self.scratch.closers)?;
+        let found = match first {
+            Some(b'n') => {
+                self.out.extend_from_slice(self.input.slice(span));
+                return Ok(());
+            }
+            Some(b'[') => "an array",
+            Some(b'"') => "a string",
+            Some(b't' | b'f') => "a boolean",
+            _ => "a number",
+        };
+        self.input.end()?;
+        Err(Refused::NotAnObject(found))
+    }
+
+    /// Steps into a container; `true`: it is empty, and was left again.
+    #[inline]
+    fn opens(&mut self, closer: u8) -> bool {
+        self.input.step();
+        let empty = self.input.peek() == Some(closer);
+        if empty {
+            self.input.step();
+        }
+        empty
+    }
+
+    /// Everything in the outermost object, up to its end.
+    fn members(&mut self) -> Result<(), Refused> {
+        while let Some(level) = self.scratch.open.last_mut() {
+            let last = match &mut level.index {
+                Some(index) => {
+                    *index += 1;
+                    Last::Index(*index - 1)
+                }
+                None => {
+                    self.input.peek();
+                    let start = self.input.at() + 1;
+                    Last::Key(self.input.key()?, start)
+                }
+            };
+            if !self.member(last)? {
+                self.closes()?;
+            }
+        }
+        Ok(())
+    }
+
+    /// A member of the innermost container. `true`: it is a container that is now being dissolved.
+    #[inline]
+    fn member(&mut self, last: Last<'a>) -> Result<bool, Refused> {
+        let first = self.input.peek();
+        let start = self.input.at();
+        let closer = match first {
+            Some(b'{') => b'}',
+            Some(b'[') => b']',
+            _ => {
+                self.input.scalar()?;
+                let span = start..self.input.at();
+                self.leaf(last, span, true)?;
+                return Ok(false);
+            }
+        };
+        if !self.dissolves(closer) {
+            let span = self.input.value(&mut self.scratch.closers)?;
+            self.leaf(last, span, false)?;
+        } else if self.opens(closer) {
+            self.leaf(last, start..self.input.at(), false)?;
+        } else {
+            self.enter(last, closer);
+            return Ok(true);
+        }
+        Ok(false)
+    }
+
+    #[inline]
+    fn dissolves(&self, closer: u8) -> bool {
+        let kind = closer == b'}' || self.options.arrays == Arrays::Index;
+        kind && self.options.max_depth.is_none_or(|levels| self.scratch.open.len() <= levels as usize)
+    }
+
+    fn enter(&mut self, last: Last<'_>, closer: u8) {
+        let Scratch { prefix, open, text, .. } = &mut *self.scratch;
+        open.push(Level { outside: prefix.len(), index: (closer == b']').then_some(0) });
+        write_last(last, prefix, text);
+        prefix.extend_from_slice(&self.options.escaped);
+    }
+
+    /// After a member: the comma before the next one, or the end of all containers that end here.
+    #[inline]
+    fn closes(&mut self) -> Result<(), Refused> {
+        while let Some(level) = self.scratch.open.last() {
+            let array = level.index.is_some();
+            match self.input.peek() {
+                Some(b',') => {
+                    self.input.step();
+                    return Ok(());
+                }
+                Some(b'}') if !array => {}
+                Some(b']') if array => {}
+                _ => {
+                    let wanted = if array { "`,` or `]`" } else { "`,` or `}`" };
+                    return Err(self.input.expected(wanted).into());
+                }
+            }
+            self.input.step();
+            self.scratch.prefix.truncate(level.outside);
+            self.scratch.open.pop();
+        }
+        Ok(())
+    }
+
+    /// Writes a field that is not dissolved any further.
+    #[inline]
+    fn leaf(&mut self, last: Last<'_>, value: Span, scalar: bool) -> Result<(), Refused> {
+        let Self { scratch, out, .. } = self;
+        // Six: the most bytes that a byte of a key can become. Saturating is not needed: both are sizes of memory.
+        if out.len() + scratch.prefix.len() + 6 * last.len() + value.len() > self.end {
+            return Err(Refused::TooLarge(self.end - self.start));
+        }
+        if out.len() > self.start + 1 {
+            out.push(b',');
+        }
+        out.push(b'"');
+        let name = out.len();
+        out.extend_from_slice(&scratch.prefix);
+        let name_end = match last {
+            // Compact input: name, quote, colon and value stand side by side, as they have to.
+            Last::Key(key, start) if scalar && !key.escaped && value.start == start + key.text.len() + 2 => {
+                out.extend_from_slice(self.input.slice(start..value.end));
+                out.len() - value.len() - 2
+            }
+            _ => {
+                write_last(last, out, &mut scratch.text);
+                let name_end = out.len();
+                out.extend_from_slice(b"\":");
+                let value = self.input.slice(value);
+                if scalar {
+                    out.extend_from_slice(value)
+                } else {
+                    write_container(value, out)
+                }
+                name_end
+            }
+        };
+        if scratch.names.insert(out, name, name_end, self.options.seed) {
+            Ok(())
+        } else {
+            Err(Refused::collision(&out[name..name_end]))
+        }
+    }
+}
+
+impl Last<'_> {
+    #[inline]
+    fn len(&self) -> usize {
+        match self {
+            Self::Key(key, _) => key.text.len(),
+            Self::Index(_) => 20,
+        }
+    }
+}
+
+/// The last part of a name, escaped in the one canonical way.
+#[inline]
+fn write_last(last: Last<'_>, out: &mut Vec<u8>, scratch: &mut String) {
+    match last {
+        Last::Key(key, _) if !key.escaped => out.extend_from_slice(key.text.as_bytes()),
+        Last::Key(key, _) => {
+            scratch.clear();
+            unescape(key.text, scratch);
+            escape(scratch, out);
+        }
+        Last::Index(index) => write_number(index, out),
+    }
+}
+
+fn write_number(mut number: usize, out: &mut Vec<u8>) {
+    let mut digits = [0; 20];
+    let mut at = digits.len();
+    loop {
+        at -= 1;
+        digits[at] = b'0' + (number % 10) as u8;
+        number /= 10;
+        if number == 0 {
+            break;
+        }
+    }
+    out.extend_from_slice(&digits[at..]);
+}
+
+/// A container as it stands, but on one line, and without blanks if it is empty. A line break in JSON is always a blank: strings have them escaped.
+fn write_container(mut value: &[u8], out: &mut Vec<u8>) {
+    if value[1..value.len() - 1].trim_ascii().is_empty() {
+        out.extend_from_slice(&[value[0], value[value.len() - 1]]);
+        return;
+    }
+    while let Some(at) = memchr::memchr2(b'\n', b'\r', value) {
+        out.extend_from_slice(&value[..at]);
+        value = &value[at + 1..];
+    }
+    out.extend_from_slice(value);
+}

@@ -1,0 +1,48 @@
+//! Which part of a record a transform is about.
+
+use connect_core::{Error, Output, Record};
+use std::fmt;
+
+/// The key or the value: Connect's `$Key` and `$Value`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Part {
+    Key,
+    Value,
+}
+
+impl Part {
+    pub(crate) fn of(self, record: Record<'_>) -> Option<&[u8]> {
+        match self {
+            Self::Key => record.key(),
+            Self::Value => record.value(),
+        }
+    }
+
+    /// Emits `record` with this part as `write` writes it. A value is streamed into the batch, a key copied once.
+    pub(crate) fn emit(
+        self,
+        record: Record<'_>,
+        out: &mut Output,
+        write: impl FnOnce(&mut Vec<u8>) -> Result<(), Error>,
+    ) -> Result<(), Error> {
+        let draft = out.derive(record);
+        match self {
+            Self::Value => draft.value_with(write)?.emit(),
+            Self::Key => {
+                let mut key = Vec::new();
+                write(&mut key)?;
+                draft.key(Some(&key)).emit();
+            }
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Display for Part {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Key => "key",
+            Self::Value => "value",
+        })
+    }
+}
