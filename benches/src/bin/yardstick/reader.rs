@@ -8,6 +8,7 @@ use benches::{
 use rdkafka::{
     ClientConfig, ClientContext, Offset, TopicPartitionList,
     consumer::{BaseConsumer, CommitMode, Consumer, ConsumerContext},
+    error::KafkaError,
     types::RDKafkaRespErr,
 };
 use std::{
@@ -99,7 +100,9 @@ impl<'c> Reader<'c> {
         match self.consumer.poll(Duration::ZERO) {
             // Every partition is forwarded before it is assigned, so no record comes this way.
             Some(Ok(_)) => return Err("a record on the event queue".into()),
-            Some(Err(error)) => return Err(error.into()),
+            Some(Err(error @ KafkaError::MessageConsumptionFatal(_))) => return Err(error.into()),
+            // librdkafka connects and asks again by itself.
+            Some(Err(error)) => eprintln!("yardstick: {error}"),
             None => {}
         }
         let mut events = self.consumer.context().pending();
