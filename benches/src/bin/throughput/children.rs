@@ -1,6 +1,10 @@
 //! The child processes: the loader, the null server, the contenders.
 
-use benches::{BoxError, figures::Figures};
+use benches::{BoxError, figures::Figures, logs::PARTITIONS};
+use rdkafka::{
+    ClientConfig, TopicPartitionList,
+    consumer::{BaseConsumer, Consumer},
+};
 use serde::Deserialize;
 use std::{
     fmt,
@@ -112,7 +116,27 @@ impl Bench {
         if (seen.documents, distinct, figures.records) != (self.records, self.records, self.records) {
             return Err(format!("{contender} says {figures:?}, but the server saw {seen:?}").into());
         }
+        let committed = self.committed(&group)?;
+        if committed != self.records {
+            return Err(format!("{contender} committed {committed} of {} records", self.records).into());
+        }
         Ok(Run { figures, seconds: seen.seconds })
+    }
+}
+
+impl Bench {
+    /// What the broker holds as the group's offsets, summed: the topic starts at 0 in each partition.
+    fn committed(&self, group: &str) -> Result<u64, BoxError> {
+        let mut config = ClientConfig::new();
+        let config = config.set("bootstrap.servers", &self.bootstrap).set("group.id", group);
+        let consumer: BaseConsumer = config.create()?;
+        let mut partitions = TopicPartitionList::new();
+        for partition in 0..PARTITIONS {
+            partitions.add_partition(&self.topic, partition);
+        }
+        let committed = consumer.committed_offsets(partitions, TIMEOUT)?;
+        let offsets = committed.elements().into_iter().filter_map(|element| element.offset().to_raw());
+        Ok(offsets.map(|offset| u64::try_from(offset).unwrap_or(0)).sum())
     }
 }
 
