@@ -33,7 +33,6 @@ pub struct Elasticsearch {
     ordered: bool,
     index_required: bool,
     already_present: AtomicU64,
-    nothing_there: AtomicU64,
 }
 
 impl Elasticsearch {
@@ -51,7 +50,6 @@ impl Elasticsearch {
             ordered: matches!(config.ids(), Ids::Key { .. }),
             index_required: config.index_required,
             already_present: AtomicU64::new(0),
-            nothing_there: AtomicU64::new(0),
         })
     }
 
@@ -66,11 +64,6 @@ impl Elasticsearch {
     /// Rows that Elasticsearch had already, in this or a newer version (409): repetitions, counted as delivered.
     pub fn already_present(&self) -> u64 {
         self.already_present.load(Ordering::Relaxed)
-    }
-
-    /// Deletes that found nothing (404), counted as delivered.
-    pub fn nothing_there(&self) -> u64 {
-        self.nothing_there.load(Ordering::Relaxed)
     }
 
     /// Joins what was known before with what the server says.
@@ -106,9 +99,6 @@ impl Elasticsearch {
             Success::Written => {}
             Success::AlreadyPresent => {
                 self.already_present.fetch_add(1, Ordering::Relaxed);
-            }
-            Success::NothingThere => {
-                self.nothing_there.fetch_add(1, Ordering::Relaxed);
             }
         }
         Ok(())

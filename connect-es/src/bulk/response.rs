@@ -67,8 +67,6 @@ pub(crate) enum Success {
     Written,
     /// A document with this id and this or a newer version was there.
     AlreadyPresent,
-    /// There was nothing to delete.
-    NothingThere,
 }
 
 impl Item<'_> {
@@ -80,9 +78,9 @@ impl Item<'_> {
             Self::Index(reply) | Self::Create(reply) | Self::Delete(reply) => (true, reply),
         };
         match reply.status {
-            // Deleting what is not there is no error, but the server says 404.
             200..=299 => Ok(Success::Written),
-            404 if action == Action::Delete && reply.error.is_none() => Ok(Success::NothingThere),
+            // Deleting what is not there: not even for `errors` a failure.
+            404 if action == Action::Delete && reply.error.is_none() => Ok(Success::Written),
             409 if conflict_is_success => Ok(Success::AlreadyPresent),
             status => {
                 let cause = reply.error.unwrap_or_default();
@@ -131,7 +129,7 @@ mod tests {
         check("create", 201, "", Ok(Success::Written));
         check("create", 409, "version_conflict_engine_exception", Ok(Success::AlreadyPresent));
         check("index", 409, "version_conflict_engine_exception", Ok(Success::AlreadyPresent));
-        check("delete", 404, "", Ok(Success::NothingThere));
+        check("delete", 404, "", Ok(Success::Written));
         check("delete", 409, "version_conflict_engine_exception", Ok(Success::AlreadyPresent));
         check("update", 409, "version_conflict_engine_exception", Err(Class::Retriable));
         check("index", 400, "mapper_parsing_exception", Err(Class::Poison));
