@@ -2,7 +2,7 @@
 
 use connect_core::{
     Poison, Transform,
-    config::{Config, ConfigError, Passthrough, Problems, Reader, Settings, not_empty},
+    config::{Config, ConfigError, Passthrough, Problems, Reader, Settings, Value, not_empty},
     kafka::{KafkaConfig, StartPosition},
     registry::{Factory, Registry},
 };
@@ -95,8 +95,9 @@ pub(super) fn read<C: Config>(settings: &Settings) -> Result<(PipelineConfig, C,
     let mut known = Registry::new("transform");
     connect_transforms::register(&mut known).expect("the transforms' names differ");
     let mut reader = Reader::new(settings);
+    // Not from `pipeline`: something else that is wrong with it must not hide what is wrong with a transform.
+    let names = Vec::<String>::parse(reader.get("transforms").unwrap_or_default()).unwrap_or_default();
     let (pipeline, sink) = (reader.read::<PipelineConfig>(), reader.read::<C>());
-    let names = pipeline.as_ref().map(|pipeline| pipeline.transforms.clone()).unwrap_or_default();
     let transforms: Option<Transforms> = names
         .iter()
         .map(|name| reader.within(&format!("transforms.{name}."), |reader| known.read("type", reader)))
@@ -104,10 +105,6 @@ pub(super) fn read<C: Config>(settings: &Settings) -> Result<(PipelineConfig, C,
         .collect::<Vec<_>>()
         .into_iter()
         .collect();
-    if pipeline.is_none() {
-        // Which transforms there are is not known: do not call their keys unknown on top.
-        reader.claim("transforms.");
-    }
     let all =
         pipeline.zip(sink).zip(transforms).map(|((pipeline, sink), transforms)| (pipeline, sink, transforms));
     reader.finish().result(all)

@@ -10,11 +10,11 @@
 //! ```
 
 use async_trait::async_trait;
-use connect_core::{Batch, Bulk, BulkConfig, Error, Origin, Outcome, Pipeline, Record, TaskState};
+use connect_core::{Batch, BoxError, Bulk, BulkConfig, Error, Origin, Outcome, Pipeline, Record, TaskState};
 use examples::{earthquakes, receiver::Receiver, stop};
 use reqwest::{Client, Response, Url, header};
 use serde_json::value::RawValue;
-use std::{error::Error as StdError, io::Write, time::Duration};
+use std::{io::Write, time::Duration};
 
 #[global_allocator]
 static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
@@ -56,7 +56,7 @@ fn retry_after(answer: &Response) -> Option<Duration> {
 }
 
 #[tokio::main]
-async fn main() -> Result<(), Box<dyn StdError>> {
+async fn main() -> Result<(), BoxError> {
     let receiver = Receiver::start().await?;
     let url = std::env::args().nth(1).unwrap_or_else(|| receiver.url());
     let (url, client, log) = (Url::parse(&url)?, Client::new(), earthquakes::in_memory());
@@ -145,6 +145,7 @@ mod tests {
                 ordered: false,
                 faults: true,
                 retry_after: true,
+                patience: Duration::from_secs(3), // here time is real
                 ..Capabilities::default()
             }
         }

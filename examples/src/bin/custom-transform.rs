@@ -10,11 +10,12 @@
 //! ```
 
 use connect_core::{
-    Error, Output, Pipeline, Record, Transform, config::Settings, registry::Plugin, testing::Recording,
+    BoxError, Error, Output, Pipeline, Record, Transform, config::Settings, registry::Plugin,
+    testing::Recording,
 };
 use examples::earthquakes;
 use serde::Deserialize;
-use std::{borrow::Cow, error::Error as StdError, sync::Arc, time::Duration};
+use std::{borrow::Cow, sync::Arc, time::Duration};
 
 #[global_allocator]
 static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
@@ -64,7 +65,7 @@ fn plugin() -> Plugin<Arc<dyn Transform>> {
 }
 
 #[tokio::main]
-async fn main() -> Result<(), Box<dyn StdError>> {
+async fn main() -> Result<(), BoxError> {
     let magnitude = std::env::args().nth(1).unwrap_or_else(|| "0".to_owned());
     let transform = plugin().parse(&Settings::literal([("min.magnitude", magnitude)]))?()?;
     let log = earthquakes::in_memory();

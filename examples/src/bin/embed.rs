@@ -11,21 +11,21 @@
 
 use axum::{Router, extract::State, http::StatusCode, routing::get};
 use connect_core::{
-    Handle, Pipeline, TaskState,
+    BoxError, Handle, Pipeline, TaskState,
     kafka::{KafkaConfig, KafkaSource},
 };
 use connect_es::{Elasticsearch, EsConfig};
 use connect_transforms::Flatten;
 use examples::stop;
-use metrics_exporter_prometheus::PrometheusBuilder;
-use std::{env, error::Error as StdError, sync::Arc};
+use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
+use std::{env, sync::Arc, time::Duration};
 use tokio::net::TcpListener;
 
 #[global_allocator]
 static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
 #[tokio::main]
-async fn main() -> Result<(), Box<dyn StdError>> {
+async fn main() -> Result<(), BoxError> {
     let arguments: Vec<String> = env::args().skip(1).collect();
     let [brokers, topic, elasticsearch] = &arguments[..] else {
         return Err("usage: embed <bootstrap servers> <topic> <elasticsearch url>".into());
@@ -42,18 +42,31 @@ async fn main() -> Result<(), Box<dyn StdError>> {
         .build()?;
     let handle = Arc::new(pipeline.start());
 
+    let scraped = metrics.clone();
     let app = Router::new()
         .route("/healthz", get(health))
         .with_state(Arc::clone(&handle))
-        .route("/metrics", get(move || async move { metrics.render() }));
+        .route("/metrics", get(move || async move { scraped.render() }));
     let port = env::var("PORT").map_or(Ok(8080), |port| port.parse())?;
     let listener = TcpListener::bind(("127.0.0.1", port)).await?;
     println!("listening on http://{}", listener.local_addr()?);
-    axum::serve(listener, app).with_graceful_shutdown(async { drop(stop::requested().await) }).await?;
+    let served = axum::serve(listener, app).with_graceful_shutdown(async { drop(stop::requested().await) });
+    tokio::select! {
+        ended = async { served.await } => ended?,
+        () = keep_small(&metrics) => {}
+    }
 
     let counts = handle.stop().await.counts();
     println!("stopped: read {}, delivered {}, abandoned {}", counts.read, counts.delivered, counts.abandoned);
     Ok(())
+}
+
+/// The exporter's histograms grow until somebody scrapes them, or does this.
+async fn keep_small(metrics: &PrometheusHandle) {
+    loop {
+        tokio::time::sleep(Duration::from_secs(5)).await;
+        metrics.run_upkeep();
+    }
 }
 
 /// Healthy while it runs, starts, pauses or tries again; what it retries is in the text. Only a person can help a

@@ -10,7 +10,7 @@
 //! The exit code is 0 only if every count reconciles.
 
 use connect_core::{
-    Pipeline, PipelineBuilder,
+    BoxError, Pipeline, PipelineBuilder,
     config::ByteSize,
     kafka::{KafkaConfig, KafkaSource},
 };
@@ -24,7 +24,7 @@ use examples::{
     quickstart::{self, Options, Summary},
     stop,
 };
-use std::{error::Error as StdError, process::ExitCode, time::Duration};
+use std::{process::ExitCode, time::Duration};
 
 #[global_allocator]
 static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
@@ -40,7 +40,7 @@ async fn main() -> ExitCode {
     }
 }
 
-async fn run() -> Result<(), Box<dyn StdError>> {
+async fn run() -> Result<(), BoxError> {
     let options = Options::parse()?;
     let folder = options.fresh_folder()?;
     let kafka = MockKafka::start(earthquakes::TOPIC, earthquakes::PARTITIONS)?;

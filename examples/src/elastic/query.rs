@@ -79,7 +79,7 @@ fn has(document: &Document, field: &str, value: &str) -> bool {
     let fields: Map<String, Value> = serde_json::from_str(document.source.get()).unwrap_or_default();
     match fields.get(field) {
         Some(Value::String(text)) => text == value,
-        Some(other) => other.to_string() == value,
+        Some(other) => format!("{other}") == value,
         None => false,
     }
 }

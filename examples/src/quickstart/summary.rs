@@ -118,3 +118,46 @@ impl fmt::Display for Summary {
         write!(f, "\nCompare without the library: examples/verify.py {}", self.folder.display())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use connect_core::{Pipeline, testing::Recording};
+
+    /// The status of a pipeline that has delivered all earthquakes.
+    async fn delivered(name: &str) -> Status {
+        let log = earthquakes::in_memory();
+        Pipeline::builder(name)
+            .source(move |_| Ok(log.source("group", &[earthquakes::TOPIC])))
+            .sink(|_| Ok(Recording::new().sink()))
+            .build()
+            .unwrap()
+            .start()
+            .wait()
+            .await
+    }
+
+    /// An index and objects that hold so many of them.
+    async fn summary(documents: usize, lines: usize) -> Summary {
+        let (folder, elastic) = (tempfile::tempdir().unwrap(), Elastic::start(0).await.unwrap());
+        let record =
+            |n: usize| format!("{{\"index\":{{\"_index\":\"earthquakes\",\"_id\":\"{n}\"}}}}\n{{}}\n");
+        let body: String = (0..documents).map(record).collect();
+        let post = reqwest::Client::new().post(format!("{}/_bulk", elastic.url())).body(body);
+        assert!(post.send().await.unwrap().status().is_success());
+        fs::create_dir_all(folder.path().join("objects/.connect")).unwrap();
+        fs::write(folder.path().join("objects/.connect/proof"), "{}\n").unwrap();
+        fs::write(folder.path().join("objects/a.json"), "{}\n".repeat(lines)).unwrap();
+        let (search, archive) = (delivered("search").await, delivered("archive").await);
+        Summary::new(folder.path(), &elastic, &search, &archive).unwrap()
+    }
+
+    #[tokio::test]
+    async fn what_the_targets_hold_must_be_what_was_sent() {
+        summary(1707, 1707).await.reconcile().unwrap();
+        let error = summary(1706, 1708).await.reconcile().unwrap_err();
+        let expected =
+            "search: 1707 were sent, the target holds 1706; archive: 1707 were sent, the target holds 1708";
+        assert_eq!(error, expected);
+    }
+}

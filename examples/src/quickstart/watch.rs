@@ -1,9 +1,9 @@
 //! Sends the records at a pace that one can follow, and shows how far the pipelines are.
 
 use crate::{earthquakes, mock_kafka::MockKafka};
-use connect_core::{Handle, Status, TaskState};
+use connect_core::{BoxError, Handle, Status, TaskState};
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
-use std::{error::Error as StdError, time::Duration};
+use std::time::Duration;
 use tokio::time::{Instant, interval, timeout};
 
 /// About 5 s for all of them.
@@ -12,23 +12,27 @@ const TICK: Duration = Duration::from_millis(100);
 /// Longer than it can take.
 const PATIENCE: Duration = Duration::from_secs(50);
 
-/// Sends all earthquakes, and returns when both pipelines have delivered them.
+/// Waits until both pipelines have their partitions, sends all earthquakes, and returns when both pipelines have delivered them.
 ///
 /// # Errors
 /// If a pipeline fails, if it takes too long, and what the producer says.
 ///
 /// # Cancel safety
 /// May be dropped; some records are not sent then.
-pub async fn send_and_watch(kafka: &MockKafka, pipelines: [&Handle; 2]) -> Result<(), Box<dyn StdError>> {
-    let screen = Screen::new(pipelines);
+pub async fn send_and_watch(kafka: &MockKafka, pipelines: [&Handle; 2]) -> Result<(), BoxError> {
     let work = async {
+        println!("Joining the groups, then sending {} records ...", earthquakes::all().len());
+        for pipeline in pipelines {
+            pipeline.wait_until(|status| has_all_partitions(status) || failed(status).is_err()).await;
+        }
+        let screen = Screen::new(pipelines);
         let ((), ()) = tokio::try_join!(send(kafka), screen.watch())?;
         Ok(())
     };
     timeout(PATIENCE, work).await.unwrap_or_else(|_| Err(format!("not done after {PATIENCE:?}").into()))
 }
 
-async fn send(kafka: &MockKafka) -> Result<(), Box<dyn StdError>> {
+async fn send(kafka: &MockKafka) -> Result<(), BoxError> {
     let mut ticks = interval(TICK);
     for records in earthquakes::all().chunks(RECORDS_PER_TICK) {
         ticks.tick().await;
@@ -59,7 +63,7 @@ impl<'h> Screen<'h> {
     }
 
     /// Until everything is delivered.
-    async fn watch(&self) -> Result<(), Box<dyn StdError>> {
+    async fn watch(&self) -> Result<(), BoxError> {
         let (mut ticks, mut printed, start) = (interval(TICK), Instant::now(), Instant::now());
         loop {
             ticks.tick().await;
@@ -89,7 +93,12 @@ impl<'h> Screen<'h> {
     }
 }
 
-fn failed(status: &Status) -> Result<(), Box<dyn StdError>> {
+fn has_all_partitions(status: &Status) -> bool {
+    let partitions = usize::try_from(earthquakes::PARTITIONS).unwrap_or(0);
+    status.tasks.iter().map(|task| task.partitions.len()).sum::<usize>() == partitions
+}
+
+fn failed(status: &Status) -> Result<(), BoxError> {
     let error = status.tasks.iter().find_map(|task| task.last_error.clone());
     match status.state() {
         TaskState::Failed => Err(format!("{}: {}", status.name, error.unwrap_or_default()).into()),

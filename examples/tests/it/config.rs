@@ -30,9 +30,9 @@ fn three_mistakes_are_reported_at_once_and_secrets_are_not() {
         assert_eq!(run.status.code(), Some(2), "{out}{err}");
         for problem in [
             "3 configuration problems",
-            r#"tasks.max = "none": not an integer of this type; allowed: 1 to 1000"#,
+            r#"tasks.max = "none": not an integer of this type; allowed: from 1 to 1000"#,
             r#"errors.tolerance = "some": "#,
-            "allowed: none, all",
+            "allowed: none or all",
             r#"transforms.flat.type = "Flaten": unknown transform, did you mean Flatten?; allowed: "#,
         ] {
             assert!(err.contains(problem), "{problem} is not in:\n{err}");
