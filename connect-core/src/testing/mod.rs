@@ -1,5 +1,6 @@
 //! Test doubles for plugins and pipelines.
 
+mod bench;
 mod bulk;
 pub mod conformance;
 mod faults;
@@ -13,6 +14,7 @@ mod message;
 mod objects;
 mod recording;
 
+pub use bench::Bench;
 pub use bulk::{Answer, MemoryBulk};
 pub use faults::{Faults, How, Point};
 pub use faulty::{FaultyLetters, FaultySink, FaultySource, FaultyTransform};
