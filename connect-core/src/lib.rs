@@ -13,6 +13,8 @@ mod context;
 mod dead_letter;
 mod driven;
 mod error;
+#[cfg(feature = "kafka")]
+pub mod kafka;
 mod outcome;
 mod record;
 pub mod registry;

@@ -1,4 +1,6 @@
 //! Pipelines in memory, and the Kafka plugins against a real broker.
 
+#[cfg(feature = "kafka")]
+mod kafka;
 #[cfg(feature = "testing")]
 mod pipeline;

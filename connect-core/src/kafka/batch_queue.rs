@@ -1,0 +1,280 @@
+//! The one place for `unsafe`: librdkafka's batch call on a queue into which partitions are forwarded, and what else
+//! rdkafka has no safe call for.
+//!
+//! rdkafka's safe calls hand over one message at a time, at 1.6 times the CPU of the batch call. The batch call
+//! cannot be used on a subscribed consumer's own queue (it would serve rebalances itself and unassign), hence a queue
+//! of our own.
+//!
+//! Lifetimes carry librdkafka's rules: [`BatchQueue`] and [`Messages`] borrow the consumer, because destroying a
+//! client while a queue or message of it lives hangs for ever. Neither is `Send`: one thread makes all calls.
+#![expect(unsafe_code, reason = "rdkafka has no safe wrapper of the batch call and of queue forwarding")]
+
+use rdkafka::{
+    TopicPartitionList, bindings as sys,
+    consumer::{BaseConsumer, Consumer, ConsumerContext},
+    error::RDKafkaErrorCode,
+};
+use std::{
+    ffi::{CStr, CString, c_char, c_void},
+    marker::PhantomData,
+    ptr::{self, NonNull},
+    slice,
+    time::Duration,
+};
+
+/// The queue that all assigned partitions are forwarded to.
+pub(super) struct BatchQueue<'c> {
+    queue: NonNull<sys::rd_kafka_queue_t>,
+    client: NonNull<sys::rd_kafka_t>,
+    consumer: PhantomData<&'c ()>,
+}
+
+impl<'c> BatchQueue<'c> {
+    /// A new, empty queue of `consumer`.
+    pub(super) fn new<C: ConsumerContext>(consumer: &'c BaseConsumer<C>) -> Self {
+        let client = NonNull::new(consumer.client().native_ptr()).expect("a consumer has a client");
+        // SAFETY: the client lives as long as the consumer, which `'c` borrows.
+        let queue = unsafe { sys::rd_kafka_queue_new(client.as_ptr()) };
+        let queue = NonNull::new(queue).expect("librdkafka aborts rather than return no queue");
+        Self { queue, client, consumer: PhantomData }
+    }
+
+    /// Sends the messages of a partition here from now on. To be called before each assignment of it: unassigning
+    /// ends the forwarding, and assigned without it the partition delivers nothing.
+    pub(super) fn forward(&self, topic: &str, partition: i32) {
+        let topic = CString::new(topic).expect("names of topics hold no zero byte");
+        // SAFETY: client and queue are alive (`'c`, and the queue is destroyed on drop only); the name is a C string
+        // that librdkafka copies. The call returns a reference of its own, which is given back below; the forwarding
+        // keeps references to both queues.
+        unsafe {
+            let source = sys::rd_kafka_queue_get_partition(self.client.as_ptr(), topic.as_ptr(), partition);
+            if !source.is_null() {
+                sys::rd_kafka_queue_forward(source, self.queue.as_ptr());
+                sys::rd_kafka_queue_destroy(source);
+            }
+        }
+    }
+
+    /// Moves up to `max` messages to `messages`, which must be empty, waiting `wait` for that many.
+    pub(super) fn take(&self, messages: &mut Messages<'c>, wait: Duration, max: usize) {
+        debug_assert!(messages.is_empty(), "messages are used up before more are taken");
+        messages.pointers.clear();
+        messages.next = 0;
+        messages.pointers.reserve(max);
+        let wait = i32::try_from(wait.as_millis()).unwrap_or(i32::MAX);
+        // SAFETY: the vector has room for `max` pointers, of which the call fills as many as it returns with messages
+        // that are ours to destroy. A negative count is an error and fills none.
+        unsafe {
+            let array = messages.pointers.as_mut_ptr().cast();
+            let taken = sys::rd_kafka_consume_batch_queue(self.queue.as_ptr(), wait, array, max);
+            messages.pointers.set_len(usize::try_from(taken).unwrap_or(0).min(max));
+        }
+    }
+
+    /// Starts to commit; the result comes by the consumer's own queue, as `ConsumerContext::commit_callback`. (rdkafka's
+    /// asynchronous `commit` tells nobody how it ended: it sets no callback and names no queue.)
+    pub(super) fn commit(&self, offsets: &TopicPartitionList) -> Result<(), RDKafkaErrorCode> {
+        let client = self.client.as_ptr();
+        // SAFETY: the client is alive (`'c`); the list is alive and copied by the call. The reference to the consumer's
+        // queue is given back below, and the request keeps one of its own until it is answered.
+        let result = unsafe {
+            let queue = sys::rd_kafka_queue_get_consumer(client);
+            if queue.is_null() {
+                return Err(RDKafkaErrorCode::UnknownGroup);
+            }
+            let result = sys::rd_kafka_commit_queue(client, offsets.ptr(), queue, None, ptr::null_mut());
+            sys::rd_kafka_queue_destroy(queue);
+            result
+        };
+        match result {
+            sys::rd_kafka_resp_err_t::RD_KAFKA_RESP_ERR_NO_ERROR => Ok(()),
+            error => Err(error.into()),
+        }
+    }
+
+    /// The partition's low and high watermark as last seen in a fetch; no request is made.
+    pub(super) fn watermarks(&self, topic: &str, partition: i32) -> Option<(i64, i64)> {
+        let topic = CString::new(topic).expect("names of topics hold no zero byte");
+        let (mut low, mut high) = (-1, -1);
+        // SAFETY: the client is alive (`'c`), the name is a C string, and both results outlive the call.
+        let result = unsafe {
+            let client = self.client.as_ptr();
+            sys::rd_kafka_get_watermark_offsets(client, topic.as_ptr(), partition, &mut low, &mut high)
+        };
+        (result == sys::rd_kafka_resp_err_t::RD_KAFKA_RESP_ERR_NO_ERROR && high >= 0).then_some((low, high))
+    }
+}
+
+impl Drop for BatchQueue<'_> {
+    fn drop(&mut self) {
+        // SAFETY: this is the only handle on the queue, and the client is still alive (`'c`).
+        unsafe { sys::rd_kafka_queue_destroy(self.queue.as_ptr()) };
+    }
+}
+
+/// Messages taken from a queue, destroyed one by one as they are used up. The array is reused.
+pub(super) struct Messages<'c> {
+    pointers: Vec<NonNull<sys::rd_kafka_message_t>>,
+    next: usize,
+    consumer: PhantomData<&'c ()>,
+}
+
+impl<'c> Messages<'c> {
+    /// No messages yet.
+    pub(super) fn new() -> Self {
+        Self { pointers: Vec::new(), next: 0, consumer: PhantomData }
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.next == self.pointers.len()
+    }
+
+    /// The first message that is not used up.
+    pub(super) fn front(&self) -> Option<Message<'_>> {
+        // SAFETY: pointers at or after `next` are messages that were not destroyed; `pop_front` needs `&mut self`,
+        // so none is destroyed while the reference lives.
+        self.pointers.get(self.next).map(|message| Message(unsafe { message.as_ref() }))
+    }
+
+    /// Destroys the first message.
+    pub(super) fn pop_front(&mut self) {
+        if let Some(message) = self.pointers.get(self.next) {
+            self.next += 1;
+            // SAFETY: ours, alive, and after the line above never seen again; its client is alive (`'c`).
+            unsafe { sys::rd_kafka_message_destroy(message.as_ptr()) };
+        }
+    }
+
+    /// Destroys all messages for which `gone` is true.
+    pub(super) fn discard(&mut self, gone: impl Fn(Message<'_>) -> bool) {
+        let mut kept = Vec::new();
+        while let Some(message) = self.front() {
+            if gone(message) {
+                self.pop_front();
+            } else {
+                kept.push(self.pointers[self.next]);
+                self.next += 1;
+            }
+        }
+        self.pointers = kept;
+        self.next = 0;
+    }
+}
+
+impl Drop for Messages<'_> {
+    fn drop(&mut self) {
+        while !self.is_empty() {
+            self.pop_front();
+        }
+    }
+}
+
+/// A message or partition error, borrowed from librdkafka's buffers.
+#[derive(Clone, Copy)]
+pub(super) struct Message<'m>(&'m sys::rd_kafka_message_t);
+
+impl<'m> Message<'m> {
+    /// A partition error, of which [`text`](Self::text) says more.
+    pub(super) fn error(self) -> Option<RDKafkaErrorCode> {
+        match self.0.err {
+            sys::rd_kafka_resp_err_t::RD_KAFKA_RESP_ERR_NO_ERROR => None,
+            error => Some(error.into()),
+        }
+    }
+
+    /// Equal for messages of equal topics as long as the topic is assigned; never 0.
+    pub(super) fn topic_token(self) -> usize {
+        self.0.rkt.addr()
+    }
+
+    pub(super) fn topic(self) -> &'m str {
+        if self.0.rkt.is_null() {
+            return "";
+        }
+        // SAFETY: a message keeps its topic object alive, and the name is a C string inside it.
+        let name = unsafe { CStr::from_ptr(sys::rd_kafka_topic_name(self.0.rkt)) };
+        name.to_str().expect("names of topics are ASCII")
+    }
+
+    pub(super) fn partition(self) -> i32 {
+        self.0.partition
+    }
+
+    pub(super) fn offset(self) -> i64 {
+        self.0.offset
+    }
+
+    pub(super) fn key(self) -> Option<&'m [u8]> {
+        bytes(self.0.key, self.0.key_len)
+    }
+
+    pub(super) fn value(self) -> Option<&'m [u8]> {
+        bytes(self.0.payload, self.0.len)
+    }
+
+    /// The text of an error, which stands where a value would.
+    pub(super) fn text(self) -> String {
+        String::from_utf8_lossy(self.value().unwrap_or_default()).into_owned()
+    }
+
+    pub(super) fn timestamp_ms(self) -> Option<i64> {
+        let mut kind = sys::rd_kafka_timestamp_type_t::RD_KAFKA_TIMESTAMP_NOT_AVAILABLE;
+        // SAFETY: the message is alive (`'m`), the result outlives the call.
+        let timestamp = unsafe { sys::rd_kafka_message_timestamp(self.0, &mut kind) };
+        (kind != sys::rd_kafka_timestamp_type_t::RD_KAFKA_TIMESTAMP_NOT_AVAILABLE).then_some(timestamp)
+    }
+
+    pub(super) fn headers(self) -> MessageHeaders<'m> {
+        let mut headers = ptr::null_mut();
+        // SAFETY: the message is alive (`'m`) and owns what it returns; the first call parses in place, which is
+        // sound because one thread uses the message.
+        let result = unsafe { sys::rd_kafka_message_headers(self.0, &mut headers) };
+        let found = result == sys::rd_kafka_resp_err_t::RD_KAFKA_RESP_ERR_NO_ERROR;
+        MessageHeaders { headers: NonNull::new(headers).filter(|_| found), next: 0, message: PhantomData }
+    }
+}
+
+fn bytes<'m>(start: *mut c_void, len: usize) -> Option<&'m [u8]> {
+    if start.is_null() {
+        return None;
+    }
+    // SAFETY: only called with the two halves of a key or value of a message that `'m` keeps alive and unchanged.
+    Some(unsafe { slice::from_raw_parts(start.cast_const().cast(), len) })
+}
+
+/// The headers of a message, in order.
+pub(super) struct MessageHeaders<'m> {
+    headers: Option<NonNull<sys::rd_kafka_headers_t>>,
+    next: usize,
+    message: PhantomData<&'m ()>,
+}
+
+impl<'m> Iterator for MessageHeaders<'m> {
+    type Item = (&'m str, Option<&'m [u8]>);
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let headers = self.headers?;
+        let (mut name, mut value, mut len): (*const c_char, *const c_void, usize) =
+            (ptr::null(), ptr::null(), 0);
+        // SAFETY: the headers belong to a message that `'m` keeps alive; all results outlive the call, and on success
+        // name and value point into the headers. The index only ends the iteration.
+        let name = unsafe {
+            let all = headers.as_ptr();
+            match sys::rd_kafka_header_get_all(all, self.next, &mut name, &mut value, &mut len) {
+                sys::rd_kafka_resp_err_t::RD_KAFKA_RESP_ERR_NO_ERROR => CStr::from_ptr(name),
+                _ => return None,
+            }
+        };
+        self.next += 1;
+        Some((text_prefix(name.to_bytes()), bytes(value.cast_mut(), len)))
+    }
+}
+
+/// Names of headers are text by protocol. What is not text in one that breaks this rule is cut off.
+fn text_prefix(name: &[u8]) -> &str {
+    let valid = match std::str::from_utf8(name) {
+        Ok(name) => return name,
+        Err(e) => e.valid_up_to(),
+    };
+    std::str::from_utf8(&name[..valid]).unwrap_or_default()
+}

@@ -1,0 +1,235 @@
+//! Everything that can be known to be wrong before the first record, all at once.
+
+use super::{
+    config::{KafkaConfig, Topics},
+    context::ReaderConsumer,
+    errors,
+    names::NAMES,
+    reader::Setup,
+};
+use crate::{
+    Error, Task,
+    config::{Passthrough, nearest},
+};
+use rdkafka::{
+    config::{ClientConfig, RDKafkaLogLevel},
+    consumer::Consumer,
+    error::{KafkaError, RDKafkaErrorCode as Code},
+    types::RDKafkaConfRes,
+};
+use std::time::{Duration, Instant};
+
+/// Properties that are ours, with the reason.
+const OURS: &[(&str, &str)] = &[
+    ("bootstrap.servers", "it has a setting of its own"),
+    ("metadata.broker.list", "it is another name of bootstrap.servers, which has a setting of its own"),
+    ("group.id", "it has a setting of its own"),
+    ("enable.auto.commit", "offsets are committed when records are delivered"),
+    ("auto.commit.enable", "offsets are committed when records are delivered"),
+    ("enable.auto.offset.store", "offsets are committed when records are delivered"),
+    ("auto.offset.reset", "use the start position; later resets are explicit (on.data.loss)"),
+    ("enable.partition.eof", "ends of partitions move positions past transactions"),
+    ("opaque", "it is no text"),
+];
+/// What the protocol of KIP-848 leaves to the broker.
+const BROKERS_OWN: &[&str] =
+    &["partition.assignment.strategy", "session.timeout.ms", "heartbeat.interval.ms"];
+/// Set unless the user sets them; `KafkaConfig` documents why.
+const DEFAULTS: &[(&str, &str)] = &[
+    ("fetch.queue.backoff.ms", "5"),
+    ("queued.max.messages.kbytes", "16384"),
+    ("queued.min.messages", "20000"),
+    ("fetch.message.max.bytes", "262144"),
+    ("fetch.max.bytes", "4194304"),
+];
+/// Other names of properties that have a default here.
+const ALIASES: &[(&str, &str)] = &[("max.partition.fetch.bytes", "fetch.message.max.bytes")];
+
+/// Checks the configuration and turns it into what the reader thread needs.
+pub(super) fn setup(config: &KafkaConfig, task: &Task) -> Result<Setup, Error> {
+    let mut problems = properties(&config.properties, OURS);
+    let get = |name: &str| config.properties.get(name).map(String::as_str);
+    let by_broker = get("group.protocol").is_some_and(|protocol| protocol.eq_ignore_ascii_case("consumer"));
+    if by_broker {
+        for name in BROKERS_OWN.iter().filter(|name| get(name).is_some()) {
+            problems
+                .push(format!("`{name}` is the broker's business with group.protocol=consumer: remove it"));
+        }
+    }
+    problems.extend(shape(config));
+    let max_poll = match get("max.poll.interval.ms").map(str::parse) {
+        Some(Ok(ms)) => Duration::from_millis(ms),
+        // What is no number was reported above. The default is librdkafka's.
+        Some(Err(_)) | None => Duration::from_secs(300),
+    };
+    if !problems.is_empty() {
+        return Err(Error::fatal("configure the kafka source", problems.join("; ")));
+    }
+    Ok(Setup {
+        client: client(config, task, by_broker),
+        config: config.clone(),
+        revoke_within: config.revoke_timeout.min(max_poll / 2),
+        call_timeout: Duration::from_secs(5).min(max_poll / 4),
+    })
+}
+
+fn shape(config: &KafkaConfig) -> Vec<String> {
+    let mut problems = Vec::new();
+    if config.bootstrap.trim().is_empty() {
+        problems.push("`bootstrap.servers` is empty: name at least one broker as host:port".to_owned());
+    }
+    if config.group.is_empty() {
+        problems.push("`group.id` is empty: name the consumer group".to_owned());
+    }
+    match &config.topics {
+        Topics::List(names) if names.is_empty() => {
+            problems.push("`topics` is empty: name a topic".to_owned())
+        }
+        Topics::List(names) => {
+            for name in names.iter().filter(|name| !is_topic(name)) {
+                problems
+                    .push(format!("`{name}` is no name of a topic: use letters, digits, `.`, `_` and `-`"));
+            }
+        }
+        Topics::Pattern(pattern) => {
+            if let Err(error) = regex::Regex::new(pattern) {
+                problems.push(format!("`topics.regex` is no regular expression: {error}"));
+            }
+        }
+    }
+    problems
+}
+
+fn is_topic(name: &str) -> bool {
+    let valid = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
+    !name.is_empty() && name.len() <= 249 && name != "." && name != ".." && name.chars().all(valid)
+}
+
+fn client(config: &KafkaConfig, task: &Task, by_broker: bool) -> ClientConfig {
+    let mut client = ClientConfig::new();
+    for (name, value) in DEFAULTS {
+        client.set(*name, *value);
+    }
+    if !by_broker {
+        client.set("partition.assignment.strategy", "cooperative-sticky");
+    }
+    client.set("client.id", format!("connector-consumer-{task}"));
+    for (name, value) in &*config.properties {
+        if let Some((_, ours)) = ALIASES.iter().find(|(alias, _)| alias == name) {
+            client.remove(ours);
+        }
+        client.set(name, value);
+    }
+    if let Some(instance) = config.properties.get("group.instance.id") {
+        // Members of one group need different ones.
+        client.set("group.instance.id", format!("{instance}-{}", task.number));
+    }
+    client.set_log_level(log_level(&config.properties));
+    client
+        .set("bootstrap.servers", &config.bootstrap)
+        .set("group.id", &config.group)
+        .set("enable.auto.commit", "false")
+        .set("enable.auto.offset.store", "false")
+        .set("auto.offset.reset", "error")
+        .set("enable.partition.eof", "true");
+    client
+}
+
+/// rdkafka's own choice looks at the `log` crate's filter. Debug lines come only where the property `debug` asks.
+pub(super) fn log_level(properties: &Passthrough) -> RDKafkaLogLevel {
+    if properties.contains_key("debug") { RDKafkaLogLevel::Debug } else { RDKafkaLogLevel::Info }
+}
+
+/// What is wrong with librdkafka properties: ours, unknown, invalid, or of a feature that is not compiled in.
+pub(super) fn properties(properties: &Passthrough, ours: &[(&str, &str)]) -> Vec<String> {
+    let mut problems = missing_features(properties);
+    for (name, value) in &**properties {
+        if let Some((_, why)) = ours.iter().find(|(ours, _)| ours == name) {
+            problems.push(format!("`{name}` cannot be set: {why}"));
+            continue;
+        }
+        match ClientConfig::new().set(name, value).create_native_config() {
+            Err(KafkaError::ClientConfig(RDKafkaConfRes::RD_KAFKA_CONF_UNKNOWN, ..)) => {
+                let meant = nearest(name, NAMES.iter().copied());
+                let meant = meant.map(|meant| format!(": did you mean `{meant}`?")).unwrap_or_default();
+                problems.push(format!("librdkafka knows no property `{name}`{meant}"));
+            }
+            // What librdkafka says repeats the value, which may be a secret.
+            Err(_) => {
+                problems.push(format!("the value of `{name}` is not valid, or not supported in this build"))
+            }
+            Ok(_) => {}
+        }
+    }
+    problems
+}
+
+/// Security that needs a feature of this crate.
+fn missing_features(properties: &Passthrough) -> Vec<String> {
+    let get = |name: &str| properties.get(name).map(|value| value.to_ascii_uppercase());
+    let protocol = get("security.protocol").unwrap_or_default();
+    let mechanism = get("sasl.mechanism").or_else(|| get("sasl.mechanisms"));
+    let mut problems = Vec::new();
+    if protocol.ends_with("SSL") && !cfg!(feature = "ssl") {
+        problems.push(format!("`security.protocol={protocol}` needs the feature `ssl` of connect-core"));
+    }
+    // librdkafka's default mechanism is GSSAPI.
+    let mechanism = mechanism.or_else(|| protocol.starts_with("SASL").then(|| "GSSAPI".to_owned()));
+    let (needs, there) = match mechanism.as_deref() {
+        Some("GSSAPI") => ("gssapi", cfg!(feature = "gssapi")),
+        Some(name) if name.starts_with("SCRAM-") || name == "OAUTHBEARER" => ("ssl", cfg!(feature = "ssl")),
+        _ => return problems,
+    };
+    if !there {
+        let name = mechanism.unwrap_or_default();
+        problems.push(format!("`sasl.mechanism={name}` needs the feature `{needs}` of connect-core"));
+    }
+    problems
+}
+
+/// An error of creating a client, which may quote a value.
+pub(super) fn without_secrets(error: KafkaError) -> String {
+    match error {
+        KafkaError::ClientConfig(_, _, name, _) => format!("the value of `{name}` is not valid"),
+        other => other.to_string(),
+    }
+}
+
+/// Asks the broker for the topics: the address, the credentials and the right to read them.
+pub(super) fn reachable(consumer: &ReaderConsumer, topics: &Topics, timeout: Duration) -> Result<(), Error> {
+    let operation = "reach the kafka cluster";
+    let fetch = |name: Option<&str>| {
+        consumer.fetch_metadata(name, timeout).map_err(|error| {
+            // Why it timed out is in an event that was not served yet.
+            let until = Instant::now() + Duration::from_millis(200);
+            while Instant::now() < until && consumer.context().trouble().is_none() {
+                let _ = consumer.poll(Duration::from_millis(10));
+            }
+            match consumer.context().trouble() {
+                Some((code, reason)) => errors::refused(operation, code, reason),
+                None => errors::failed(operation, error),
+            }
+        })
+    };
+    let Topics::List(names) = topics else { return fetch(None).map(drop) };
+    let mut problems = Vec::new();
+    for name in names {
+        let metadata = fetch(Some(name))?;
+        let error = metadata.topics().iter().find_map(rdkafka::metadata::MetadataTopic::error);
+        match error.map(Code::from) {
+            None => {}
+            Some(Code::UnknownTopicOrPartition | Code::LeaderNotAvailable) => {
+                tracing::warn!(topic = name, "the topic does not exist yet");
+            }
+            Some(code) => problems.push((name, code)),
+        }
+    }
+    match problems.first() {
+        None => Ok(()),
+        Some((_, code)) => {
+            let all: Vec<String> =
+                problems.iter().map(|(name, code)| format!("topic {name}: {code}")).collect();
+            Err(errors::refused("read the topics", *code, all.join("; ")))
+        }
+    }
+}

@@ -1,0 +1,171 @@
+//! What a Kafka source is told.
+
+use crate::config::Passthrough;
+use std::{collections::BTreeMap, time::Duration};
+
+/// Which topics are read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Topics {
+    /// These.
+    List(Vec<String>),
+    /// All whose whole name matches this regular expression, those that are created later included (they are found
+    /// within `topic.metadata.refresh.interval.ms`, 5 minutes by default).
+    Pattern(String),
+}
+
+/// Where partitions start for which the group has committed nothing. Partitions that appear after the group's first
+/// commit start at the earliest offset whatever this says.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum StartPosition {
+    /// At the first record that the log holds. The default, as in Kafka Connect.
+    #[default]
+    Earliest,
+    /// Behind the last record.
+    Latest,
+    /// At the first record with this timestamp (milliseconds since the Unix epoch) or a later one; at the end if there
+    /// is none.
+    Timestamp(i64),
+    /// At these offsets, by topic and partition; others at the earliest.
+    Offsets(BTreeMap<(String, i32), i64>),
+}
+
+/// What to do when the log does not have what is to be read next.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum OnDataLoss {
+    /// Stop and say what is missing. The default.
+    #[default]
+    Stop,
+    /// Report an [`Event::Gap`](crate::Event::Gap) and go on.
+    Continue,
+}
+
+/// The configuration of a [`KafkaSource`](super::KafkaSource).
+///
+/// Any librdkafka property can be set by [`property`](Self::property), but for those that are ours (the error says
+/// which and why). Where nothing is set, librdkafka's defaults hold, except for:
+///
+/// | property | here | why |
+/// |---|---|---|
+/// | `partition.assignment.strategy` | `cooperative-sticky` | partitions that stay are not stopped; not set with `group.protocol=consumer` |
+/// | `fetch.queue.backoff.ms` | 5 | librdkafka's 1,000 stalls a consumer that is slower than its broker |
+/// | `queued.max.messages.kbytes` | 16,384 | full speed; librdkafka's 65,536 only takes memory |
+/// | `queued.min.messages` | 20,000 | bounds what many small records cost beside their bytes |
+/// | `fetch.message.max.bytes` | 262,144 | how far one partition can exceed the bound above |
+/// | `fetch.max.bytes` | 4,194,304 | how far one broker can exceed it |
+/// | `client.id` | `connector-consumer-<pipeline>-<task>` | Kafka Connect's |
+///
+/// `Debug` shows no secrets.
+///
+/// ```
+/// use connect_core::kafka::{KafkaConfig, StartPosition};
+/// let config = KafkaConfig::new("localhost:9092", "to-search", ["orders"])
+///     .start(StartPosition::Latest)
+///     .property("isolation.level", "read_committed");
+/// ```
+#[derive(Clone, Debug)]
+pub struct KafkaConfig {
+    pub(super) bootstrap: String,
+    pub(super) group: String,
+    pub(super) topics: Topics,
+    pub(super) start: StartPosition,
+    pub(super) on_data_loss: OnDataLoss,
+    pub(super) revoke_timeout: Duration,
+    pub(super) properties: Passthrough,
+}
+
+impl KafkaConfig {
+    /// Reads `topics` as the group `group`, from the cluster of the brokers `bootstrap` (`host:port`, separated by
+    /// commas).
+    #[must_use]
+    pub fn new(
+        bootstrap: impl Into<String>,
+        group: impl Into<String>,
+        topics: impl IntoIterator<Item = impl Into<String>>,
+    ) -> Self {
+        let topics = Topics::List(topics.into_iter().map(Into::into).collect());
+        Self::with_topics(bootstrap, group, topics)
+    }
+
+    /// Reads all topics whose whole name matches `pattern`.
+    #[must_use]
+    pub fn with_pattern(
+        bootstrap: impl Into<String>,
+        group: impl Into<String>,
+        pattern: impl Into<String>,
+    ) -> Self {
+        Self::with_topics(bootstrap, group, Topics::Pattern(pattern.into()))
+    }
+
+    fn with_topics(bootstrap: impl Into<String>, group: impl Into<String>, topics: Topics) -> Self {
+        Self {
+            bootstrap: bootstrap.into(),
+            group: group.into(),
+            topics,
+            start: StartPosition::default(),
+            on_data_loss: OnDataLoss::default(),
+            revoke_timeout: Duration::from_secs(15),
+            properties: Passthrough::default(),
+        }
+    }
+
+    /// Where partitions without a commit start. Default: [`StartPosition::Earliest`].
+    #[must_use]
+    pub fn start(mut self, start: StartPosition) -> Self {
+        self.start = start;
+        self
+    }
+
+    /// What to do when records are gone. Default: [`OnDataLoss::Stop`].
+    #[must_use]
+    pub fn on_data_loss(mut self, policy: OnDataLoss) -> Self {
+        self.on_data_loss = policy;
+        self
+    }
+
+    /// How long the sink may take to give partitions up; never longer than half of `max.poll.interval.ms`. Default:
+    /// 15 s.
+    #[must_use]
+    pub fn revoke_timeout(mut self, timeout: Duration) -> Self {
+        self.revoke_timeout = timeout;
+        self
+    }
+
+    /// Sets a librdkafka property, checked when the source is opened.
+    #[must_use]
+    pub fn property(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
+        self.properties.set(name, value);
+        self
+    }
+
+    /// Which topics are read.
+    #[must_use]
+    pub fn topics(&self) -> &Topics {
+        &self.topics
+    }
+}
+
+impl Topics {
+    /// Whether a topic of this name is read.
+    #[must_use]
+    pub fn matches(&self, topic: &str) -> bool {
+        match self {
+            Self::List(names) => names.iter().any(|name| name == topic),
+            Self::Pattern(pattern) => {
+                regex::Regex::new(&anchored(pattern)).is_ok_and(|regex| regex.is_match(topic))
+            }
+        }
+    }
+
+    /// What librdkafka is to subscribe to.
+    pub(super) fn subscription(&self) -> Vec<String> {
+        match self {
+            Self::List(names) => names.clone(),
+            Self::Pattern(pattern) => vec![anchored(pattern)],
+        }
+    }
+}
+
+/// librdkafka takes what begins with `^` for a pattern.
+fn anchored(pattern: &str) -> String {
+    format!("^(?:{pattern})$")
+}

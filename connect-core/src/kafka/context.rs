@@ -1,0 +1,175 @@
+//! What librdkafka calls back: kept for the reader thread, which decides.
+
+use rdkafka::{
+    ClientContext, TopicPartitionList,
+    config::RDKafkaLogLevel,
+    consumer::{BaseConsumer, Consumer, ConsumerContext, RebalanceProtocol},
+    error::{KafkaError, KafkaResult, RDKafkaErrorCode},
+    types::RDKafkaRespErr,
+};
+use std::sync::{
+    Mutex, PoisonError,
+    atomic::{AtomicBool, AtomicUsize, Ordering},
+};
+
+/// The reader's consumer.
+pub(super) type ReaderConsumer = BaseConsumer<ReaderContext>;
+
+/// Something that librdkafka told the reader thread from within `poll`.
+#[derive(Debug)]
+pub(super) enum Told {
+    /// These partitions are ours once the assignment is answered.
+    Assign(Vec<(String, i32)>),
+    /// These partitions stay ours until the revocation is answered.
+    Revoke(Vec<(String, i32)>),
+    /// The result of the commit that was in flight.
+    Committed(Vec<CommitResult>),
+}
+
+/// What became of one partition's commit.
+#[derive(Debug)]
+pub(super) struct CommitResult {
+    pub(super) topic: String,
+    pub(super) partition: i32,
+    pub(super) error: Option<RDKafkaErrorCode>,
+}
+
+/// Collects callbacks. They come on the thread that polls, so the lock is never contended.
+#[derive(Debug, Default)]
+pub(super) struct ReaderContext {
+    told: Mutex<Vec<Told>>,
+    trouble: Mutex<Option<(RDKafkaErrorCode, String)>>,
+    closing: AtomicBool,
+    count: AtomicUsize,
+}
+
+impl ReaderContext {
+    /// Everything told since the last call.
+    pub(super) fn take(&self) -> Vec<Told> {
+        std::mem::take(&mut *self.told.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// The last client-wide error (no connection, refused credentials), with its reason.
+    pub(super) fn trouble(&self) -> Option<(RDKafkaErrorCode, String)> {
+        self.trouble.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Callbacks so far.
+    pub(super) fn count(&self) -> usize {
+        self.count.load(Ordering::Relaxed)
+    }
+
+    fn counted(&self) {
+        self.count.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// From here on revocations are answered on the spot: the reader has ended.
+    pub(super) fn close(&self) {
+        self.closing.store(true, Ordering::Relaxed);
+    }
+
+    fn tell(&self, told: Told) {
+        self.counted();
+        self.told.lock().unwrap_or_else(PoisonError::into_inner).push(told);
+    }
+}
+
+impl ClientContext for ReaderContext {
+    fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
+        self.counted();
+        log(level, facility, message);
+    }
+
+    /// Statistics are for whoever asks for them by `statistics.interval.ms`: a line for the log.
+    fn stats_raw(&self, statistics: &[u8]) {
+        self.counted();
+        tracing::info!(target: "librdkafka", statistics = %String::from_utf8_lossy(statistics), "statistics");
+    }
+
+    fn error(&self, error: KafkaError, reason: &str) {
+        tracing::warn!(target: "librdkafka", %error, reason, "kafka client");
+        if let Some(code) = error.rdkafka_error_code() {
+            *self.trouble.lock().unwrap_or_else(PoisonError::into_inner) = Some((code, reason.to_owned()));
+        }
+    }
+}
+
+impl ConsumerContext for ReaderContext {
+    /// Stores the event. Whoever assigned, unassigned or waited here would do it inside `poll`, where results of
+    /// commits cannot arrive.
+    fn rebalance(&self, consumer: &BaseConsumer<Self>, error: RDKafkaRespErr, list: &mut TopicPartitionList) {
+        let assign = error == RDKafkaRespErr::RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS;
+        if self.closing.load(Ordering::Relaxed) {
+            let result = if assign {
+                answer_assign(consumer, &TopicPartitionList::new())
+            } else {
+                give_up(consumer, list)
+            };
+            if let Err(error) = result {
+                tracing::warn!(%error, "leaving the group: the last rebalance was not answered");
+            }
+            return;
+        }
+        let partitions = list.elements().iter().map(|e| (e.topic().to_owned(), e.partition())).collect();
+        self.tell(if assign { Told::Assign(partitions) } else { Told::Revoke(partitions) });
+    }
+
+    fn commit_callback(&self, result: KafkaResult<()>, offsets: &TopicPartitionList) {
+        let overall = result.err().and_then(|error| error.rdkafka_error_code());
+        // A result without partitions is the whole request's.
+        let elements = offsets.elements();
+        let results = elements.iter().map(|element| CommitResult {
+            topic: element.topic().to_owned(),
+            partition: element.partition(),
+            error: element.error().err().and_then(|error| error.rdkafka_error_code()),
+        });
+        let mut results: Vec<CommitResult> = results.collect();
+        if results.is_empty() && overall.is_some() {
+            results.push(CommitResult { topic: String::new(), partition: -1, error: overall });
+        }
+        self.tell(Told::Committed(results));
+    }
+}
+
+/// Answers an assignment, by the group's protocol.
+pub(super) fn answer_assign(consumer: &ReaderConsumer, list: &TopicPartitionList) -> KafkaResult<()> {
+    match consumer.rebalance_protocol() {
+        RebalanceProtocol::Cooperative => consumer.incremental_assign(list),
+        RebalanceProtocol::Eager | RebalanceProtocol::None => consumer.assign(list),
+    }
+}
+
+/// Answers a revocation, by the group's protocol. Partitions that were never assigned to the client (their start was
+/// still being prepared) are left out: librdkafka would refuse the whole answer.
+pub(super) fn give_up(consumer: &ReaderConsumer, list: &TopicPartitionList) -> KafkaResult<()> {
+    match consumer.rebalance_protocol() {
+        RebalanceProtocol::Eager | RebalanceProtocol::None => consumer.unassign(),
+        RebalanceProtocol::Cooperative => {
+            let assigned = consumer.assignment()?;
+            let mut ours = TopicPartitionList::new();
+            for element in list.elements() {
+                if assigned.find_partition(element.topic(), element.partition()).is_some() {
+                    ours.add_partition(element.topic(), element.partition());
+                }
+            }
+            consumer.incremental_unassign(&ours)
+        }
+    }
+}
+
+/// A line of librdkafka's log.
+pub(super) fn log(level: RDKafkaLogLevel, facility: &str, message: &str) {
+    match level {
+        RDKafkaLogLevel::Emerg
+        | RDKafkaLogLevel::Alert
+        | RDKafkaLogLevel::Critical
+        | RDKafkaLogLevel::Error => {
+            tracing::error!(target: "librdkafka", facility, "{message}");
+        }
+        RDKafkaLogLevel::Warning => tracing::warn!(target: "librdkafka", facility, "{message}"),
+        RDKafkaLogLevel::Notice | RDKafkaLogLevel::Info => {
+            tracing::info!(target: "librdkafka", facility, "{message}");
+        }
+        RDKafkaLogLevel::Debug => tracing::debug!(target: "librdkafka", facility, "{message}"),
+    }
+}

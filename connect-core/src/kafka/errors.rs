@@ -1,0 +1,77 @@
+//! librdkafka's errors as ours: the one place that decides classes.
+
+use crate::{Class, Error};
+use rdkafka::error::{KafkaError, RDKafkaErrorCode as Code};
+
+/// An error of a call to librdkafka.
+pub(super) fn failed(operation: &'static str, error: KafkaError) -> Error {
+    let class = error.rdkafka_error_code().map_or(Class::Retriable, class);
+    Error::new(class, operation, error)
+}
+
+/// An error code that came with a reason.
+pub(super) fn coded(operation: &'static str, code: Code, reason: impl std::fmt::Display) -> Error {
+    Error::new(class(code), operation, format!("{reason} ({code:?})"))
+}
+
+/// What a code means for a task that runs: refused credentials may be granted again, so they are retriable here and
+/// fatal only while opening.
+fn class(code: Code) -> Class {
+    match code {
+        Code::OffsetMetadataTooLarge
+        | Code::InvalidCommitOffsetSize
+        | Code::InvalidTopic
+        | Code::FencedInstanceId
+        | Code::UnsupportedFeature
+        | Code::UnsupportedVersion
+        | Code::InvalidGroupId
+        | Code::InconsistentGroupProtocol => Class::Fatal,
+        _ => Class::Retriable,
+    }
+}
+
+/// The same while opening, where refusals of what was configured stop the task.
+pub(super) fn refused(operation: &'static str, code: Code, reason: impl std::fmt::Display) -> Error {
+    let class = if is_refusal(code) { Class::Fatal } else { class(code) };
+    Error::new(class, operation, format!("{reason} ({code:?})"))
+}
+
+/// The server knows us, or not, and says no.
+pub(super) fn is_refusal(code: Code) -> bool {
+    matches!(
+        code,
+        Code::Authentication
+            | Code::SaslAuthenticationFailed
+            | Code::TopicAuthorizationFailed
+            | Code::GroupAuthorizationFailed
+            | Code::ClusterAuthorizationFailed
+    )
+}
+
+/// librdkafka or the broker sits these out without help.
+pub(super) fn is_passing(code: Code) -> bool {
+    matches!(
+        code,
+        Code::BrokerTransportFailure
+            | Code::AllBrokersDown
+            | Code::Resolve
+            | Code::OperationTimedOut
+            | Code::RequestTimedOut
+            | Code::NotLeaderForPartition
+            | Code::LeaderNotAvailable
+            | Code::NotCoordinator
+            | Code::CoordinatorNotAvailable
+            | Code::CoordinatorLoadInProgress
+            | Code::NetworkException
+            | Code::ReplicaNotAvailable
+            | Code::UnknownTopicOrPartition
+            | Code::UnknownTopic
+            | Code::UnknownPartition
+            | Code::PollExceeded
+    )
+}
+
+/// The reader thread is gone and has said why before.
+pub(super) fn ended() -> Error {
+    Error::retriable("read", "the reader thread has ended")
+}

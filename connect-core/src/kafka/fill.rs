@@ -1,0 +1,186 @@
+//! From librdkafka's messages to batches: one copy, and every message's `err` looked at.
+
+use super::{
+    batch_queue::Message,
+    config::OnDataLoss,
+    errors,
+    reader::{Reader, TURN},
+    table::{Hold, Table},
+};
+use crate::{BATCH_BYTES_MAX, BATCH_RECORDS_MAX, BatchBuilder, Entry, Error, Event, PartitionId};
+use rdkafka::{Offset, TopicPartitionList, consumer::Consumer, error::RDKafkaErrorCode as Code};
+use std::{ops::Range, sync::Arc};
+
+/// What a message that is no record asks for.
+enum Found {
+    /// A record, a position, or something of an assignment that has ended.
+    Taken,
+    /// A hole that a broken batch has left, in front of this message, which is not used up.
+    Gap(PartitionId, Range<i64>, Error),
+    /// The log does not have this offset.
+    OutOfRange(PartitionId, String),
+    /// Anything else that went wrong with a partition.
+    Broken(PartitionId, Code, i64, String),
+}
+
+impl Reader<'_> {
+    /// One batch call at most, one batch at most.
+    pub(super) fn read(&mut self, room: usize) -> Result<(), Error> {
+        if self.messages.is_empty() {
+            // No more than what fits into a batch: what is taken no longer counts against librdkafka's own bound.
+            let fit = (BATCH_BYTES_MAX.min(room) / self.average).clamp(1, BATCH_RECORDS_MAX);
+            self.queue.take(&mut self.messages, TURN, fit);
+        }
+        let (mut records, bytes) = (0_usize, self.builder.bytes());
+        while let Some(message) = self.messages.front() {
+            if self.builder.is_full() || (records > 0 && self.builder.bytes() >= room) {
+                break;
+            }
+            match accept(&mut self.table, &mut self.builder, message) {
+                Found::Taken => {
+                    records += 1;
+                    self.messages.pop_front();
+                }
+                other => {
+                    self.deliver();
+                    return self.handle(other);
+                }
+            }
+        }
+        if records >= 16 {
+            self.average = ((self.builder.bytes() - bytes) / records).max(1);
+        }
+        self.deliver();
+        Ok(())
+    }
+
+    fn deliver(&mut self) {
+        if !self.builder.is_empty() {
+            let batch = self.builder.finish();
+            self.mailbox.deliver(Event::Records(batch));
+        }
+    }
+
+    fn handle(&mut self, found: Found) -> Result<(), Error> {
+        match found {
+            Found::Taken => Ok(()),
+            Found::Gap(id, range, error) => {
+                self.mailbox.deliver(Event::Gap(id, range, error));
+                Ok(())
+            }
+            Found::OutOfRange(id, reason) => {
+                self.messages.pop_front();
+                self.out_of_range(id, &reason)
+            }
+            Found::Broken(id, code, offset, reason) => {
+                self.messages.pop_front();
+                self.broken(id, code, offset, &reason)
+            }
+        }
+    }
+
+    /// Retention has gone past us, the log was truncated, or the topic is another one of the same name.
+    fn out_of_range(&mut self, id: PartitionId, reason: &str) -> Result<(), Error> {
+        let Some(slot) = self.table.get(id) else { return Ok(()) };
+        let (topic, partition, next) = (Arc::clone(&slot.topic), slot.partition, slot.next);
+        let timeout = self.setup.call_timeout;
+        let (low, high) = self
+            .consumer
+            .fetch_watermarks(&topic, partition, timeout)
+            .map_err(|error| errors::failed("ask what the log holds", error))?;
+        let mut list = TopicPartitionList::new();
+        let mut seek_to = |offset| list.add_partition(&topic, partition).set_offset(Offset::Offset(offset));
+        if (low..=high).contains(&next) {
+            // A replica that lags behind has taken over, or records came meanwhile.
+            seek_to(next).map_err(|error| errors::failed("seek", error))?;
+            return self.seek(list);
+        }
+        let about = format!("topic {topic}, partition {partition}, offset {next}");
+        let error = |advice: &str| {
+            let text = format!("out of range: the log holds {low} to {high}; {reason}{advice}");
+            Error::fatal("read", text).about(&about)
+        };
+        if self.setup.config.on_data_loss == OnDataLoss::Stop {
+            let advice = format!(
+                "; set on.data.loss=continue to go on at {low}, or move the group's offset while it is stopped"
+            );
+            return Err(error(&advice));
+        }
+        let error = error("");
+        tracing::error!(error = %error.report(), "data loss; going on at {low}");
+        if next < low {
+            seek_to(low).map_err(|error| errors::failed("seek", error))?;
+            if let Some(slot) = self.table.get_mut(id) {
+                slot.next = low;
+            }
+            self.mailbox.deliver(Event::Gap(id, next..low, error));
+            self.seek(list)
+        } else {
+            // Watermarks never move backwards within an assignment: a new one begins. How much is lost is unknown.
+            self.mailbox.tell(Event::Gap(id, next..next, error));
+            self.begin_anew(id);
+            Ok(())
+        }
+    }
+
+    /// A batch that cannot be unpacked, or a refusal.
+    fn broken(&mut self, id: PartitionId, code: Code, offset: i64, reason: &str) -> Result<(), Error> {
+        if errors::is_passing(code) {
+            tracing::warn!(reason, "kafka partition");
+            return Ok(());
+        }
+        let Some(slot) = self.table.get_mut(id) else { return Ok(()) };
+        let offset = if offset < 0 { slot.next } else { offset };
+        let about = format!("topic {}, partition {}, offset {offset}", slot.topic, slot.partition);
+        if errors::is_refusal(code) {
+            return Err(errors::coded("read", code, reason).about(about));
+        }
+        let error = Error::fatal("read", format!("{reason} ({code:?})")).about(about);
+        if self.setup.config.on_data_loss == OnDataLoss::Stop {
+            return Err(error);
+        }
+        tracing::error!(error = %error.report(), "data loss; going on behind it");
+        slot.broken = Some(error);
+        Ok(())
+    }
+}
+
+/// Copies a record into the batch, or says what the message is instead.
+#[inline]
+fn accept(table: &mut Table, builder: &mut BatchBuilder, message: Message<'_>) -> Found {
+    let (partition, offset) = (message.partition(), message.offset());
+    let slot = table.of_message(message.topic_token(), partition, || message.topic());
+    let Some(slot) = slot.filter(|slot| slot.hold == Hold::Reading) else { return Found::Taken };
+    if let Some(code) = message.error() {
+        return match code {
+            Code::PartitionEOF => {
+                // It has passed what holds no record: transaction markers, aborted transactions.
+                if offset > slot.next {
+                    slot.next = offset;
+                    builder.position(slot.id, &slot.topic, partition, offset);
+                }
+                Found::Taken
+            }
+            Code::AutoOffsetReset | Code::OffsetOutOfRange | Code::LogTruncation => {
+                Found::OutOfRange(slot.id, message.text())
+            }
+            code => Found::Broken(slot.id, code, offset, message.text()),
+        };
+    }
+    if offset < slot.next {
+        // Read before: the only reason to drop a record.
+        return Found::Taken;
+    }
+    if let Some(error) = slot.broken.take()
+        && offset > slot.next
+    {
+        let range = slot.next..offset;
+        slot.next = offset;
+        return Found::Gap(slot.id, range, error);
+    }
+    slot.next = offset + 1;
+    let entry =
+        Entry { offset, timestamp_ms: message.timestamp_ms(), key: message.key(), value: message.value() };
+    builder.push(slot.id, &slot.topic, partition, entry, message.headers());
+    Found::Taken
+}

@@ -1,0 +1,178 @@
+//! What the reader thread and the task hand each other.
+//!
+//! One lock per batch, none per record. Data waits in at most [`BATCHES_MAX`] batches; events are few by nature (one
+//! per partition or commit), and the last word on ends replaces the one before.
+
+use super::errors;
+use crate::{Commit, Error, Event, PartitionId};
+use std::{
+    collections::VecDeque,
+    sync::{
+        Mutex, MutexGuard, OnceLock, PoisonError,
+        atomic::{AtomicUsize, Ordering},
+    },
+    thread::Thread,
+};
+use tokio::sync::Notify;
+
+/// Batches that wait for the task: one being taken and one ready, so that neither side waits for the other.
+const BATCHES_MAX: usize = 2;
+
+/// What the task wants of the reader thread, in order.
+#[derive(Debug)]
+pub(super) enum Command {
+    /// See [`Source::commit`](crate::Source::commit).
+    Commit(Vec<Commit>),
+    /// See [`Source::release`](crate::Source::release).
+    Release(Vec<PartitionId>),
+    /// See [`Source::hold`](crate::Source::hold).
+    Hold(Vec<PartitionId>, bool),
+}
+
+/// What the reader thread finds at the beginning of a turn.
+#[derive(Debug, Default)]
+pub(super) struct Turn {
+    /// Commands in order.
+    pub(super) commands: Vec<Command>,
+    /// Bytes that the task takes; zero: read nothing.
+    pub(super) room: usize,
+    /// The task wants the thread to end.
+    pub(super) stop: bool,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    events: VecDeque<Event>,
+    data: VecDeque<Event>,
+    commands: Vec<Command>,
+    failure: Option<Error>,
+    stop: bool,
+    ended: bool,
+}
+
+/// The place where both sides meet.
+#[derive(Debug, Default)]
+pub(super) struct Mailbox {
+    state: Mutex<State>,
+    news: Notify,
+    room: AtomicUsize,
+    reader: OnceLock<Thread>,
+}
+
+impl Mailbox {
+    fn state(&self) -> MutexGuard<'_, State> {
+        // Nothing that can panic is done under the lock.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Tells whom to wake. Called once, by the reader thread.
+    pub(super) fn enlist(&self, reader: Thread) {
+        self.reader.get_or_init(|| reader);
+    }
+
+    fn wake_reader(&self) {
+        if let Some(reader) = self.reader.get() {
+            reader.unpark();
+        }
+    }
+
+    // ---- the reader's side
+
+    /// Commands, and whether to read.
+    pub(super) fn turn(&self) -> Turn {
+        let mut state = self.state();
+        let full = state.data.len() >= BATCHES_MAX;
+        Turn {
+            commands: std::mem::take(&mut state.commands),
+            room: if full { 0 } else { self.room.load(Ordering::Relaxed) },
+            stop: state.stop,
+        }
+    }
+
+    /// Delivers something that goes before all records that were not taken yet.
+    pub(super) fn tell(&self, event: Event) {
+        let mut state = self.state();
+        if matches!(event, Event::Ends(_)) {
+            state.events.retain(|event| !matches!(event, Event::Ends(_)));
+        }
+        state.events.push_back(event);
+        drop(state);
+        self.news.notify_one();
+    }
+
+    /// Delivers records, or something that has its place between records.
+    pub(super) fn deliver(&self, event: Event) {
+        self.state().data.push_back(event);
+        self.news.notify_one();
+    }
+
+    /// Delivers the reason why the thread ends. The first one counts.
+    pub(super) fn fail(&self, error: Error) {
+        self.state().failure.get_or_insert(error);
+        self.news.notify_one();
+    }
+
+    /// The thread has ended.
+    pub(super) fn end(&self) {
+        self.state().ended = true;
+        self.news.notify_waiters();
+        self.news.notify_one();
+    }
+
+    // ---- the task's side
+
+    /// Waits for what comes next: events, then data if there is `room`, then the failure.
+    ///
+    /// # Cancel safety
+    /// Safe: what is taken is returned without another await.
+    pub(super) async fn next(&self, room: usize) -> Result<Event, Error> {
+        let before = self.room.swap(room, Ordering::Relaxed);
+        if before == 0 && room > 0 {
+            self.wake_reader();
+        }
+        loop {
+            if let Some(event) = self.try_next(room > 0) {
+                return event;
+            }
+            self.news.notified().await;
+        }
+    }
+
+    fn try_next(&self, data: bool) -> Option<Result<Event, Error>> {
+        let mut state = self.state();
+        if let Some(event) = state.events.pop_front() {
+            return Some(Ok(event));
+        }
+        if data && let Some(event) = state.data.pop_front() {
+            drop(state);
+            self.wake_reader();
+            return Some(Ok(event));
+        }
+        match state.failure.take() {
+            Some(error) => Some(Err(error)),
+            None => state.ended.then(|| Err(errors::ended())),
+        }
+    }
+
+    /// Gives the thread something to do.
+    pub(super) fn command(&self, command: Command) {
+        self.state().commands.push(command);
+        self.wake_reader();
+    }
+
+    /// Asks the thread to end.
+    pub(super) fn stop(&self) {
+        self.state().stop = true;
+        self.wake_reader();
+    }
+
+    /// Waits until the thread has ended.
+    ///
+    /// # Cancel safety
+    /// Safe.
+    pub(super) async fn ended(&self) {
+        while !self.state().ended {
+            self.news.notified().await;
+        }
+    }
+}

@@ -1,0 +1,321 @@
+//! The reader thread: every call on the consumer is made here.
+//!
+//! With two threads, re-assignments returned thousands of messages of the old assignment after the new one stood.
+//! One thread alternates short polls for events and batch calls, and makes every assign, unassign, seek, pause and
+//! commit in order.
+
+use super::{
+    batch_queue::{BatchQueue, Messages},
+    check,
+    commits::{Commits, Request},
+    config::KafkaConfig,
+    context::{CommitResult, ReaderConsumer, ReaderContext, Told},
+    errors,
+    mailbox::{Command, Mailbox},
+    rebalance::{Revoking, Starting},
+    table::{Hold, Table},
+};
+use crate::{BatchBuilder, Commit, Error, Event, PartitionId};
+use rdkafka::{
+    Offset, TopicPartitionList,
+    config::ClientConfig,
+    consumer::Consumer,
+    error::{KafkaError, RDKafkaErrorCode as Code},
+};
+use std::{
+    thread,
+    time::{Duration, Instant},
+};
+
+/// The longest wait of one turn: how late events, commands and results of commits are seen.
+pub(super) const TURN: Duration = Duration::from_millis(20);
+/// How often [`Event::Ends`] is told.
+const ENDS_EVERY: Duration = Duration::from_secs(1);
+/// Events served before the data queue gets its turn again.
+const EVENTS_PER_TURN: usize = 100;
+
+/// What the thread works with.
+pub(super) struct Setup {
+    pub(super) config: KafkaConfig,
+    pub(super) client: ClientConfig,
+    /// Half of `max.poll.interval.ms`, or `revoke.timeout.ms` if that is shorter.
+    pub(super) revoke_within: Duration,
+    /// The longest wait for an answer from a broker in a call that blocks.
+    pub(super) call_timeout: Duration,
+}
+
+/// Connects, checks and subscribes.
+pub(super) fn connect(setup: &Setup) -> Result<ReaderConsumer, Error> {
+    let consumer: ReaderConsumer = setup
+        .client
+        .create_with_context(ReaderContext::default())
+        .map_err(|error| Error::fatal("create the kafka consumer", check::without_secrets(error)))?;
+    check::reachable(&consumer, &setup.config.topics, setup.call_timeout * 2)?;
+    let names = setup.config.topics.subscription();
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    consumer.subscribe(&names).map_err(|error| Error::fatal("subscribe", error))?;
+    Ok(consumer)
+}
+
+/// Serves until the task wants it to stop or something ends it. Queue and messages are gone when this returns.
+pub(super) fn serve(consumer: &ReaderConsumer, setup: &Setup, mailbox: &Mailbox) {
+    let mut reader = Reader::new(consumer, setup, mailbox);
+    if let Err(error) = reader.run() {
+        mailbox.fail(error);
+    }
+    reader.leave();
+}
+
+/// The thread's state. Fields drop in this order: messages before their queue; both borrow the consumer.
+pub(super) struct Reader<'c> {
+    pub(super) messages: Messages<'c>,
+    pub(super) queue: BatchQueue<'c>,
+    pub(super) consumer: &'c ReaderConsumer,
+    pub(super) setup: &'c Setup,
+    pub(super) mailbox: &'c Mailbox,
+    pub(super) table: Table,
+    pub(super) builder: BatchBuilder,
+    pub(super) commits: Commits,
+    /// Assignments whose start is being prepared, in order.
+    pub(super) starting: Vec<Starting>,
+    /// The revocation that waits for its answer.
+    pub(super) revoking: Option<Revoking>,
+    /// Released by the task, but commits of them wait to be sent.
+    pub(super) releasing: Vec<PartitionId>,
+    /// Bytes of an average record, for the size of batch calls.
+    pub(super) average: usize,
+    /// Partitions were assigned before: what is refused from now on may be granted again.
+    pub(super) settled: bool,
+    ends_at: Instant,
+}
+
+impl<'c> Reader<'c> {
+    fn new(consumer: &'c ReaderConsumer, setup: &'c Setup, mailbox: &'c Mailbox) -> Self {
+        Self {
+            messages: Messages::new(),
+            queue: BatchQueue::new(consumer),
+            consumer,
+            setup,
+            mailbox,
+            table: Table::default(),
+            builder: BatchBuilder::new(),
+            commits: Commits::default(),
+            starting: Vec::new(),
+            revoking: None,
+            releasing: Vec::new(),
+            average: 512,
+            settled: false,
+            ends_at: Instant::now() + ENDS_EVERY,
+        }
+    }
+
+    fn run(&mut self) -> Result<(), Error> {
+        loop {
+            let turn = self.mailbox.turn();
+            if turn.stop {
+                return Ok(());
+            }
+            for command in turn.commands {
+                self.obey(command)?;
+            }
+            self.serve_events()?;
+            self.serve_rebalances()?;
+            self.send_commit();
+            self.tell_ends();
+            if turn.room > 0 {
+                self.read(turn.room)?;
+            } else {
+                // Back-pressure is not reading. The task wakes this thread as soon as there is room.
+                thread::park_timeout(TURN);
+            }
+        }
+    }
+
+    fn obey(&mut self, command: Command) -> Result<(), Error> {
+        match command {
+            Command::Commit(commits) => {
+                let (table, releasing) = (&self.table, &self.releasing);
+                self.commits.add(commits, |id| table.may_commit(id) && !releasing.contains(&id));
+                Ok(())
+            }
+            Command::Release(ids) => {
+                self.releasing.extend(ids);
+                Ok(())
+            }
+            Command::Hold(ids, held) => self.pause(&ids, held),
+        }
+    }
+
+    fn pause(&mut self, ids: &[PartitionId], held: bool) -> Result<(), Error> {
+        let mut list = TopicPartitionList::new();
+        for slot in ids.iter().filter_map(|id| self.table.get(*id)) {
+            list.add_partition(&slot.topic, slot.partition);
+        }
+        let result = if held { self.consumer.pause(&list) } else { self.consumer.resume(&list) };
+        result.map_err(|error| errors::failed("hold partitions", error))
+    }
+
+    /// Lets librdkafka call back, and does what that demands.
+    fn serve_events(&mut self) -> Result<(), Error> {
+        for _ in 0..EVENTS_PER_TURN {
+            let before = self.consumer.context().count();
+            match self.consumer.poll(Duration::ZERO) {
+                // rdkafka does not say whether there was an event or none.
+                None if self.consumer.context().count() == before => break,
+                None => {}
+                Some(Err(error)) => self.client_error(&error)?,
+                Some(Ok(_)) => {
+                    // It would be lost here, and later ones of its partition may have overtaken it.
+                    let problem =
+                        "a record came by the event queue; the task starts again from what is committed";
+                    return Err(Error::retriable("read", problem));
+                }
+            }
+        }
+        for told in self.consumer.context().take() {
+            match told {
+                Told::Assign(partitions) => self.begin(partitions),
+                Told::Revoke(partitions) => self.revoke(partitions)?,
+                Told::Committed(results) => self.committed(&results)?,
+            }
+        }
+        Ok(())
+    }
+
+    fn client_error(&mut self, error: &KafkaError) -> Result<(), Error> {
+        if let Some((code, reason)) = self.consumer.client().fatal_error() {
+            return Err(errors::coded("take part in the group", code, reason));
+        }
+        match error.rdkafka_error_code() {
+            Some(code) if errors::is_refusal(code) && self.settled => {
+                Err(errors::coded("read", code, "the broker refuses"))
+            }
+            Some(code) if errors::is_refusal(code) => {
+                Err(errors::refused("read", code, "the broker refuses"))
+            }
+            // Everything else the client sits out; what concerns a partition comes by the data queue.
+            _ => {
+                tracing::warn!(%error, "kafka consumer");
+                Ok(())
+            }
+        }
+    }
+
+    /// Sends the next request to commit, unless one is in flight.
+    fn send_commit(&mut self) {
+        while let Some(request) = self.commits.next() {
+            let mut list = TopicPartitionList::new();
+            match request {
+                Request::Dead(commits) => self.refuse(commits),
+                Request::Start(starts) => {
+                    for start in &starts {
+                        add(&mut list, &start.topic, start.partition, start.offset, Some(&start.note));
+                    }
+                    self.send(&list, Request::Start(starts));
+                }
+                Request::Task(commits) => {
+                    let (live, dead): (Vec<_>, Vec<_>) = commits.into_iter().partition(|commit| {
+                        let slot = self.table.get(commit.id).filter(|slot| slot.hold != Hold::Gone);
+                        slot.is_some_and(|slot| {
+                            add(&mut list, &slot.topic, slot.partition, commit.offset, commit.note.as_deref())
+                        })
+                    });
+                    self.refuse(dead);
+                    self.send(&list, Request::Task(live));
+                }
+            }
+        }
+    }
+
+    fn refuse(&mut self, commits: Vec<Commit>) {
+        if !commits.is_empty() {
+            let error =
+                Error::retriable("commit", "the assignment has ended, or the offset or note is not valid");
+            self.mailbox.tell(Event::Committed(commits, Err(error)));
+        }
+    }
+
+    fn send(&mut self, list: &TopicPartitionList, request: Request) {
+        if list.count() == 0 {
+            return;
+        }
+        self.commits.in_flight = Some(request);
+        if let Err(code) = self.queue.commit(list) {
+            self.answer(|_, _| Some(code));
+        }
+    }
+
+    fn committed(&mut self, results: &[CommitResult]) -> Result<(), Error> {
+        let lost =
+            |code| matches!(code, Code::UnknownMemberId | Code::FencedMemberEpoch | Code::FencedInstanceId);
+        let fenced = results.iter().filter_map(|result| result.error).any(lost);
+        let overall = results.iter().find(|result| result.partition < 0).and_then(|result| result.error);
+        self.answer(|topic, partition| {
+            let of = |result: &&CommitResult| result.partition == partition && result.topic == topic;
+            results.iter().find(of).map_or(overall, |result| result.error)
+        });
+        // librdkafka does not say so while a revocation waits for its answer.
+        if fenced && self.revoking.is_some() { self.lose_all() } else { Ok(()) }
+    }
+
+    /// Hands the results of the request in flight to whoever asked.
+    fn answer(&mut self, result: impl Fn(&str, i32) -> Option<Code>) {
+        match self.commits.in_flight.take() {
+            None | Some(Request::Dead(_)) => {}
+            Some(Request::Start(starts)) => {
+                self.start_committed(starts.iter().find_map(|start| result(&start.topic, start.partition)));
+            }
+            Some(Request::Task(commits)) => {
+                let mut first = None;
+                let (good, bad): (Vec<_>, Vec<_>) = commits.into_iter().partition(|commit| {
+                    let slot = self.table.get(commit.id);
+                    let code = slot.map_or(Some(Code::Fail), |slot| result(&slot.topic, slot.partition));
+                    first = first.or(code);
+                    code.is_none()
+                });
+                if !good.is_empty() {
+                    self.mailbox.tell(Event::Committed(good, Ok(())));
+                }
+                if let Some(code) = first {
+                    let error =
+                        errors::coded("commit", code, "the offset was not committed, or that is unknown");
+                    self.mailbox.tell(Event::Committed(bad, Err(error)));
+                }
+            }
+        }
+    }
+
+    fn tell_ends(&mut self) {
+        if Instant::now() < self.ends_at {
+            return;
+        }
+        self.ends_at = Instant::now() + ENDS_EVERY;
+        let reading = self.table.iter().filter(|slot| slot.hold == Hold::Reading);
+        let ends = reading.filter_map(|slot| {
+            let (_, high) = self.queue.watermarks(&slot.topic, slot.partition)?;
+            Some((slot.id, high.max(slot.next)))
+        });
+        let ends: Vec<_> = ends.collect();
+        if !ends.is_empty() {
+            self.mailbox.tell(Event::Ends(ends));
+        }
+    }
+}
+
+/// Adds a commit to a request. False: it cannot be sent.
+fn add(list: &mut TopicPartitionList, topic: &str, partition: i32, offset: i64, note: Option<&[u8]>) -> bool {
+    let note = match note.map(std::str::from_utf8) {
+        Some(Err(_)) => return false,
+        Some(Ok(note)) => note,
+        None => "",
+    };
+    if offset < 0 {
+        return false;
+    }
+    let mut element = list.add_partition(topic, partition);
+    let set = element.set_offset(Offset::Offset(offset)).is_ok();
+    if !note.is_empty() {
+        element.set_metadata(note);
+    }
+    set
+}

@@ -1,0 +1,344 @@
+//! Partitions come and go: the reader's side of a rebalance.
+//!
+//! An assignment is answered only when each partition's start is known and committed; a revocation when the task has
+//! released all of it, or at the deadline. Polling goes on meanwhile.
+
+use super::{
+    commits::StartCommit,
+    config::StartPosition,
+    context,
+    errors::{self, failed},
+    reader::Reader,
+    start::{self, Found},
+    table::Hold,
+};
+use crate::{Assigned, Backoff, BackoffConfig, Class, Error, Event, PartitionId};
+use rdkafka::{Offset, TopicPartitionList, consumer::Consumer, error::RDKafkaErrorCode as Code};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+/// Between attempts to prepare a start while the broker is away.
+const RETRY: BackoffConfig =
+    BackoffConfig { initial: Duration::from_millis(100), max: Duration::from_secs(5) };
+
+/// An assignment whose start is being prepared.
+pub(super) struct Starting {
+    partitions: Vec<(Arc<str>, i32)>,
+    step: Step,
+    /// False: the partitions are assigned already and begin anew, at the earliest offset.
+    assign: bool,
+    retry_at: Option<Instant>,
+    backoff: Backoff,
+}
+
+enum Step {
+    /// Read what is committed, resolve what is not.
+    Read,
+    /// The start positions are on their way to be committed.
+    Committing(Vec<Found>),
+    /// Everything is known and committed.
+    Ready(Vec<Found>),
+}
+
+/// A revocation that waits for its answer.
+pub(super) struct Revoking {
+    list: TopicPartitionList,
+    deadline: Instant,
+}
+
+impl Starting {
+    fn new(partitions: Vec<(Arc<str>, i32)>, assign: bool) -> Self {
+        Self { partitions, step: Step::Read, assign, retry_at: None, backoff: Backoff::new(RETRY) }
+    }
+}
+
+impl Reader<'_> {
+    /// librdkafka was told to assign these.
+    pub(super) fn begin(&mut self, partitions: Vec<(String, i32)>) {
+        let mut topics: Vec<Arc<str>> = Vec::new();
+        let mut share = |name: String| match topics.iter().find(|topic| ***topic == *name) {
+            Some(topic) => Arc::clone(topic),
+            None => {
+                topics.push(name.into());
+                Arc::clone(topics.last().expect("just pushed"))
+            }
+        };
+        let partitions = partitions.into_iter().map(|(topic, partition)| (share(topic), partition)).collect();
+        self.starting.push(Starting::new(partitions, true));
+    }
+
+    /// librdkafka was told to revoke these. Lost ones are gone already.
+    pub(super) fn revoke(&mut self, partitions: Vec<(String, i32)>) -> Result<(), Error> {
+        for starting in &mut self.starting {
+            let stays = |(topic, partition): &(Arc<str>, i32)| {
+                !partitions.iter().any(|(name, number)| number == partition && **name == **topic)
+            };
+            starting.partitions.retain(stays);
+            starting.step = Step::Read;
+        }
+        self.starting.retain(|starting| !starting.partitions.is_empty());
+        self.commits.drop_starts();
+        let list = match self.revoking.take() {
+            Some(Revoking { list, .. }) => list,
+            None => TopicPartitionList::new(),
+        };
+        let mut revoking = Revoking { list, deadline: Instant::now() + self.setup.revoke_within };
+        let mut ids = Vec::new();
+        for (topic, partition) in partitions {
+            if revoking.list.find_partition(&topic, partition).is_none() {
+                revoking.list.add_partition(&topic, partition);
+            }
+            let of = |slot: &&mut super::table::Slot| slot.partition == partition && *slot.topic == *topic;
+            if let Some(slot) = self.table.iter_mut().find(of).filter(|slot| slot.hold == Hold::Reading) {
+                slot.hold = Hold::Revoking;
+                ids.push(slot.id);
+            }
+        }
+        self.revoking = Some(revoking);
+        if self.consumer.assignment_lost() {
+            return self.lose_all();
+        }
+        if !ids.is_empty() {
+            self.mailbox.tell(Event::Revoked(ids));
+        }
+        Ok(())
+    }
+
+    /// Goes on with whatever rebalance is under way.
+    pub(super) fn serve_rebalances(&mut self) -> Result<(), Error> {
+        if self.table.iter().any(|slot| slot.hold != Hold::Gone) && self.consumer.assignment_lost() {
+            self.lose_all()?;
+        }
+        self.finish_releases();
+        self.answer_revoke(false)?;
+        self.go_on_starting()
+    }
+
+    /// A release takes effect after the commits that were given before it.
+    fn finish_releases(&mut self) {
+        let (commits, table) = (&self.commits, &mut self.table);
+        self.releasing.retain(|id| {
+            if commits.is_waiting(*id) {
+                return true;
+            }
+            if let Some(slot) = table.get_mut(*id).filter(|slot| slot.hold == Hold::Revoking) {
+                slot.hold = Hold::Gone;
+            }
+            false
+        });
+    }
+
+    /// All partitions may be somebody else's by now.
+    pub(super) fn lose_all(&mut self) -> Result<(), Error> {
+        let mut ids = Vec::new();
+        for slot in self.table.iter_mut().filter(|slot| slot.hold != Hold::Gone) {
+            slot.hold = Hold::Gone;
+            ids.push(slot.id);
+        }
+        self.tell_lost(ids);
+        match &mut self.revoking {
+            // Everything is gone, so everything goes with the answer.
+            Some(revoking) => {
+                for slot in self.table.iter() {
+                    if revoking.list.find_partition(&slot.topic, slot.partition).is_none() {
+                        revoking.list.add_partition(&slot.topic, slot.partition);
+                    }
+                }
+                self.answer_revoke(true)
+            }
+            // The revocation is on its way.
+            None => Ok(()),
+        }
+    }
+
+    fn tell_lost(&self, ids: Vec<PartitionId>) {
+        if !ids.is_empty() {
+            self.mailbox.tell(Event::Lost(ids));
+        }
+    }
+
+    /// Gives the partitions up when all were released, at the deadline, or `now`.
+    fn answer_revoke(&mut self, now: bool) -> Result<(), Error> {
+        let Some(revoking) = &self.revoking else { return Ok(()) };
+        let due = now || Instant::now() >= revoking.deadline;
+        let mut overdue = Vec::new();
+        let mut gone = Vec::new();
+        for element in revoking.list.elements() {
+            let Some(slot) = self.table.find(element.topic(), element.partition()) else { continue };
+            if !due && (slot.hold != Hold::Gone || self.commits.is_in_flight(slot.id)) {
+                return Ok(());
+            }
+            if slot.hold != Hold::Gone {
+                overdue.push(slot.id);
+            }
+            gone.push(slot.id);
+        }
+        self.tell_lost(overdue);
+        let result = context::give_up(self.consumer, &revoking.list);
+        self.revoking = None;
+        for id in gone {
+            self.forget(id);
+        }
+        result.map_err(|error| failed("give partitions up", error))
+    }
+
+    /// Nothing of this assignment may be seen again.
+    fn forget(&mut self, id: PartitionId) {
+        if let Some(slot) = self.table.get(id) {
+            let (topic, partition) = (Arc::clone(&slot.topic), slot.partition);
+            self.messages.discard(|message| message.partition() == partition && message.topic() == &*topic);
+        }
+        self.table.remove(id);
+        self.releasing.retain(|releasing| *releasing != id);
+    }
+
+    /// The partition begins anew at the earliest offset: the one that was to be read does not exist any more.
+    pub(super) fn begin_anew(&mut self, id: PartitionId) {
+        let Some(slot) = self.table.get(id) else { return };
+        let partitions = vec![(Arc::clone(&slot.topic), slot.partition)];
+        self.tell_lost(vec![id]);
+        self.forget(id);
+        self.starting.push(Starting::new(partitions, false));
+    }
+
+    fn go_on_starting(&mut self) -> Result<(), Error> {
+        let now = Instant::now();
+        let Some(starting) = self.starting.first_mut() else { return Ok(()) };
+        if starting.retry_at.is_some_and(|at| now < at) {
+            return Ok(());
+        }
+        starting.retry_at = None;
+        match std::mem::replace(&mut starting.step, Step::Read) {
+            Step::Read => {
+                let (partitions, assign) = (starting.partitions.clone(), starting.assign);
+                match self.find_starts(&partitions, assign) {
+                    Ok(found) => self.commit_starts(found),
+                    Err(error) if error.class() == Class::Fatal => return Err(error),
+                    Err(error) => self.retry_start(&error),
+                }
+                Ok(())
+            }
+            step @ Step::Committing(_) => {
+                starting.step = step;
+                Ok(())
+            }
+            Step::Ready(found) => {
+                let starting = self.starting.remove(0);
+                self.assign(found, starting.assign)
+            }
+        }
+    }
+
+    fn retry_start(&mut self, error: &Error) {
+        if let Some(starting) = self.starting.first_mut() {
+            let wait = starting.backoff.next_wait(None);
+            tracing::warn!(error = %error.report(), ?wait, "partitions cannot start yet");
+            starting.retry_at = Some(Instant::now() + wait);
+            starting.step = Step::Read;
+        }
+    }
+
+    /// Each partition's offset; where nothing is committed (or the partition begins anew) as a number that stands for
+    /// the start position.
+    fn find_starts(&self, partitions: &[(Arc<str>, i32)], assign: bool) -> Result<Vec<Found>, Error> {
+        let (consumer, timeout) = (self.consumer, self.setup.call_timeout);
+        if !assign {
+            let mut found: Vec<Found> = partitions.iter().map(Found::fresh).collect();
+            start::resolve(consumer, &StartPosition::Earliest, &mut found, timeout)?;
+            return Ok(found);
+        }
+        if partitions.is_empty() {
+            return Ok(Vec::new());
+        }
+        let mut found = start::read_committed(consumer, partitions, timeout)?;
+        if found.iter().any(|found| found.fresh) {
+            let later = start::has_begun(consumer, &self.setup.config.topics, timeout)?;
+            let start = if later { &StartPosition::Earliest } else { &self.setup.config.start };
+            start::resolve(consumer, start, &mut found, timeout)?;
+            for Found { topic, partition, offset, .. } in found.iter().filter(|found| found.fresh) {
+                tracing::debug!(topic = &**topic, partition, offset, later, "start position");
+            }
+        }
+        Ok(found)
+    }
+
+    /// Start positions are committed before the first record is handed out; otherwise a restart before the first
+    /// commit would resolve them again, and skip what was read in between.
+    fn commit_starts(&mut self, mut found: Vec<Found>) {
+        let fresh = found.iter().filter(|found| found.fresh).map(|found| StartCommit {
+            topic: Arc::clone(&found.topic),
+            partition: found.partition,
+            offset: found.offset.unwrap_or_default(),
+            note: start::mark(),
+        });
+        let fresh: Vec<StartCommit> = fresh.collect();
+        for found in &mut found {
+            found.note = start::without_mark(found.note.take());
+        }
+        let Some(starting) = self.starting.first_mut() else { return };
+        if fresh.is_empty() {
+            starting.step = Step::Ready(found);
+        } else {
+            starting.step = Step::Committing(found);
+            self.commits.add_start(fresh);
+        }
+    }
+
+    /// The start positions were committed, or not.
+    pub(super) fn start_committed(&mut self, error: Option<Code>) {
+        let Some(starting) = self.starting.first_mut() else { return };
+        match std::mem::replace(&mut starting.step, Step::Read) {
+            Step::Committing(found) if error.is_none() => starting.step = Step::Ready(found),
+            step @ (Step::Read | Step::Ready(_)) => starting.step = step,
+            Step::Committing(_) => {
+                let code = error.unwrap_or(Code::Fail);
+                self.retry_start(&errors::coded("commit the start position", code, "the broker refused"));
+            }
+        }
+    }
+
+    /// Announces the partitions, then lets librdkafka fetch them.
+    fn assign(&mut self, found: Vec<Found>, assign: bool) -> Result<(), Error> {
+        let mut list = TopicPartitionList::with_capacity(found.len());
+        let mut assigned = Vec::with_capacity(found.len());
+        for Found { topic, partition, offset, note, .. } in found {
+            let offset = offset.expect("resolved before it is assigned");
+            let set = list.add_partition(&topic, partition).set_offset(Offset::Offset(offset));
+            set.map_err(|error| Error::fatal("assign partitions", error))?;
+            // Before the assignment: forwarded afterwards, first messages would stay on the event queue.
+            self.queue.forward(&topic, partition);
+            let id = self.table.insert(Arc::clone(&topic), partition, offset);
+            assigned.push(Assigned { id, topic, partition, offset, note });
+        }
+        if !assigned.is_empty() {
+            self.settled = true;
+            self.mailbox.tell(Event::Assigned(assigned));
+        }
+        if assign {
+            context::answer_assign(self.consumer, &list).map_err(|error| failed("assign partitions", error))
+        } else {
+            self.seek(list)
+        }
+    }
+
+    /// Goes on at the offsets of `list`.
+    pub(super) fn seek(&mut self, list: TopicPartitionList) -> Result<(), Error> {
+        let moved = self.consumer.seek_partitions(list, self.setup.call_timeout);
+        let moved = moved.and_then(|list| list.elements().iter().try_for_each(|element| element.error()));
+        moved.map_err(|error| failed("seek", error))
+    }
+
+    /// Answers what waits for an answer, so that the group can be left at once.
+    pub(super) fn leave(&mut self) {
+        self.consumer.context().close();
+        let assign = self.starting.iter().any(|starting| starting.assign);
+        let revoked = self.answer_revoke(true);
+        let answered =
+            if assign { context::answer_assign(self.consumer, &TopicPartitionList::new()) } else { Ok(()) };
+        if let Err(error) = answered.map_err(|error| failed("leave the group", error)).and(revoked) {
+            tracing::warn!(error = %error.report(), "the last rebalance was not answered");
+        }
+    }
+}

@@ -1,0 +1,220 @@
+//! Where partitions begin: what the group has committed, or the start position as a number.
+
+use super::{
+    config::{StartPosition, Topics},
+    context::ReaderConsumer,
+    errors::failed,
+};
+use crate::Error;
+use bytes::Bytes;
+use rdkafka::{Offset, TopicPartitionList, consumer::Consumer, error::KafkaResult, metadata::Metadata};
+use std::{
+    sync::Arc,
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
+
+/// Metadata of a committed start position: this and the time in milliseconds.
+const MARK: &str = "connect-start:";
+/// Members that begin a group together read and write their starts within this time.
+const TOGETHER_MS: u64 = 60_000;
+
+/// A partition, and where it begins once that is known.
+#[derive(Clone, Debug)]
+pub(super) struct Found {
+    pub(super) topic: Arc<str>,
+    pub(super) partition: i32,
+    pub(super) offset: Option<i64>,
+    pub(super) note: Option<Bytes>,
+    /// Nothing is committed: the start position holds, and is to be committed.
+    pub(super) fresh: bool,
+}
+
+impl Found {
+    /// A partition that begins at a position that is still to be resolved.
+    pub(super) fn fresh((topic, partition): &(Arc<str>, i32)) -> Self {
+        Self { topic: Arc::clone(topic), partition: *partition, offset: None, note: None, fresh: true }
+    }
+}
+
+/// Reads offset and note of each partition in one request.
+pub(super) fn read_committed(
+    consumer: &ReaderConsumer,
+    partitions: &[(Arc<str>, i32)],
+    timeout: Duration,
+) -> Result<Vec<Found>, Error> {
+    let mut list = TopicPartitionList::with_capacity(partitions.len());
+    for (topic, partition) in partitions {
+        list.add_partition(topic, *partition);
+    }
+    let read = || -> KafkaResult<Vec<Found>> {
+        let committed = consumer.committed_offsets(list, timeout)?;
+        let mut found = Vec::with_capacity(partitions.len());
+        for (topic, partition) in partitions {
+            let element = committed.find_partition(topic, *partition);
+            let (offset, note) = match &element {
+                Some(element) => {
+                    element.error()?;
+                    (plain(element.offset()), Some(element.metadata()).filter(|text| !text.is_empty()))
+                }
+                None => (None, None),
+            };
+            let note = note.filter(|_| offset.is_some()).map(|text| Bytes::copy_from_slice(text.as_bytes()));
+            let fresh = offset.is_none();
+            found.push(Found { topic: Arc::clone(topic), partition: *partition, offset, note, fresh });
+        }
+        Ok(found)
+    };
+    read().map_err(|error| failed("read committed offsets", error))
+}
+
+fn plain(offset: Offset) -> Option<i64> {
+    match offset {
+        Offset::Offset(offset) => Some(offset),
+        Offset::Beginning | Offset::End | Offset::Stored | Offset::Invalid | Offset::OffsetTail(_) => None,
+    }
+}
+
+/// Whether the group had begun before: then what has no commit appeared later, and starts at the earliest offset.
+///
+/// Members of a group that is just beginning see each other's start positions; those bear [`MARK`] and the time.
+pub(super) fn has_begun(
+    consumer: &ReaderConsumer,
+    topics: &Topics,
+    timeout: Duration,
+) -> Result<bool, Error> {
+    let partitions = subscribed(consumer, topics, timeout)?;
+    if partitions.is_empty() {
+        return Ok(false);
+    }
+    let found = read_committed(consumer, &partitions, timeout)?;
+    let now = now_ms();
+    Ok(found
+        .iter()
+        .filter(|found| found.offset.is_some())
+        .any(|found| started_at(found.note.as_deref()).is_none_or(|at| now.abs_diff(at) > TOGETHER_MS)))
+}
+
+/// All partitions of all topics that the subscription has now.
+fn subscribed(
+    consumer: &ReaderConsumer,
+    topics: &Topics,
+    timeout: Duration,
+) -> Result<Vec<(Arc<str>, i32)>, Error> {
+    let mut all = Vec::new();
+    let mut add = |metadata: &Metadata| {
+        for topic in metadata.topics().iter().filter(|topic| topics.matches(topic.name())) {
+            let name: Arc<str> = topic.name().into();
+            all.extend(topic.partitions().iter().map(|partition| (Arc::clone(&name), partition.id())));
+        }
+    };
+    let fetch =
+        |topic| consumer.fetch_metadata(topic, timeout).map_err(|error| failed("read metadata", error));
+    match topics {
+        Topics::List(names) => {
+            for name in names {
+                add(&fetch(Some(name))?);
+            }
+        }
+        Topics::Pattern(_) => add(&fetch(None)?),
+    }
+    Ok(all)
+}
+
+/// Resolves the start position of partitions that have no commit to numbers.
+pub(super) fn resolve(
+    consumer: &ReaderConsumer,
+    start: &StartPosition,
+    found: &mut [Found],
+    timeout: Duration,
+) -> Result<(), Error> {
+    let mut asked: Vec<(&mut Found, Offset)> = Vec::new();
+    for found in found.iter_mut().filter(|found| found.offset.is_none()) {
+        let wanted = match start {
+            StartPosition::Earliest => Offset::Beginning,
+            StartPosition::Latest => Offset::End,
+            StartPosition::Timestamp(ms) => Offset::Offset(*ms),
+            StartPosition::Offsets(offsets) => match offsets.get(&(found.topic.to_string(), found.partition))
+            {
+                Some(offset) => {
+                    found.offset = Some(*offset);
+                    continue;
+                }
+                None => Offset::Beginning,
+            },
+        };
+        asked.push((found, wanted));
+    }
+    ask(consumer, &mut asked, timeout)?;
+    // No record is as young as the timestamp: the end.
+    for (_, wanted) in &mut asked {
+        *wanted = Offset::End;
+    }
+    asked.retain(|(found, _)| found.offset.is_none());
+    ask(consumer, &mut asked, timeout)?;
+    match asked.iter().find(|(found, _)| found.offset.is_none()) {
+        Some((found, _)) => {
+            let about = format!("topic {}, partition {}", found.topic, found.partition);
+            Err(Error::retriable("resolve the start position", "the broker named no offset").about(about))
+        }
+        None => Ok(()),
+    }
+}
+
+/// One request per broker: timestamps, or the two that stand for both ends.
+fn ask(
+    consumer: &ReaderConsumer,
+    asked: &mut [(&mut Found, Offset)],
+    timeout: Duration,
+) -> Result<(), Error> {
+    if asked.is_empty() {
+        return Ok(());
+    }
+    let list = || -> KafkaResult<TopicPartitionList> {
+        let mut list = TopicPartitionList::with_capacity(asked.len());
+        for (found, wanted) in &*asked {
+            list.add_partition(&found.topic, found.partition).set_offset(*wanted)?;
+        }
+        let list = consumer.offsets_for_times(list, timeout)?;
+        list.elements().iter().try_for_each(rdkafka::topic_partition_list::TopicPartitionListElem::error)?;
+        Ok(list)
+    };
+    let list = list().map_err(|error| failed("resolve the start position", error))?;
+    for (found, _) in asked {
+        found.offset =
+            list.find_partition(&found.topic, found.partition).and_then(|element| plain(element.offset()));
+    }
+    Ok(())
+}
+
+/// What is committed with a start position.
+pub(super) fn mark() -> Bytes {
+    format!("{MARK}{}", now_ms()).into()
+}
+
+/// When the start position with this note was committed, if the note says that.
+fn started_at(note: Option<&[u8]>) -> Option<u64> {
+    std::str::from_utf8(note?).ok()?.strip_prefix(MARK)?.parse().ok()
+}
+
+/// Notes of ours are no business of sinks.
+pub(super) fn without_mark(note: Option<Bytes>) -> Option<Bytes> {
+    note.filter(|note| !note.starts_with(MARK.as_bytes()))
+}
+
+fn now_ms() -> u64 {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(now.as_millis()).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_start_position_is_told_from_a_sinks_note() {
+        let (start, note) = (mark(), Bytes::from_static(b"{\"version\":1}"));
+        assert!(started_at(Some(&start)).is_some_and(|at| now_ms().abs_diff(at) < TOGETHER_MS));
+        assert_eq!((started_at(Some(&note)), started_at(None)), (None, None));
+        assert_eq!((without_mark(Some(start)), without_mark(Some(note.clone()))), (None, Some(note)));
+    }
+}

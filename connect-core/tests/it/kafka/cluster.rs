@@ -1,0 +1,204 @@
+//! The broker that all tests of this binary share, and what they do to it.
+
+use rdkafka::{
+    ClientConfig, Offset, TopicPartitionList,
+    admin::{AdminClient, AdminOptions, NewPartitions, NewTopic, TopicReplication},
+    client::DefaultClientContext,
+    consumer::{BaseConsumer, CommitMode, Consumer},
+    message::{Header, OwnedHeaders},
+    producer::{BaseProducer, BaseRecord, Producer},
+};
+use services::Kafka;
+use std::{
+    collections::BTreeMap,
+    sync::{
+        LazyLock,
+        atomic::{AtomicU32, Ordering},
+    },
+    time::Duration,
+};
+
+static KAFKA: LazyLock<Kafka> = LazyLock::new(|| Kafka::start().expect("a kafka broker starts"));
+
+/// Both group protocols.
+pub const PROTOCOLS: [&str; 2] = ["classic", "consumer"];
+const WAIT: Duration = Duration::from_secs(20);
+
+pub fn bootstrap() -> &'static str {
+    KAFKA.bootstrap()
+}
+
+/// What `RUST_LOG` asks for.
+pub fn show_logs() {
+    static ONCE: LazyLock<()> = LazyLock::new(|| {
+        let filter = tracing_subscriber::EnvFilter::from_default_env();
+        tracing_subscriber::fmt().with_env_filter(filter).with_test_writer().init();
+    });
+    LazyLock::force(&ONCE);
+}
+
+/// A name that no other test uses.
+pub fn unique(name: &str) -> String {
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+    format!("{name}-{}", NEXT.fetch_add(1, Ordering::Relaxed))
+}
+
+fn client() -> ClientConfig {
+    let mut config = ClientConfig::new();
+    config.set("bootstrap.servers", bootstrap());
+    config
+}
+
+fn admin() -> AdminClient<DefaultClientContext> {
+    client().create().expect("an admin client")
+}
+
+/// A new topic of this many partitions.
+pub async fn topic(name: &str, partitions: i32) -> String {
+    topic_with(name, partitions, &[]).await
+}
+
+pub async fn topic_with(name: &str, partitions: i32, settings: &[(&str, &str)]) -> String {
+    let topic = unique(name);
+    create(&topic, partitions, settings).await;
+    topic
+}
+
+pub async fn create(topic: &str, partitions: i32, settings: &[(&str, &str)]) {
+    let mut new = NewTopic::new(topic, partitions, TopicReplication::Fixed(1));
+    for (key, value) in settings {
+        new = new.set(key, value);
+    }
+    let results = admin().create_topics(&[new], &AdminOptions::new()).await.expect("create the topic");
+    results.into_iter().for_each(|result| drop(result.expect("create the topic")));
+    metadata_of(topic, partitions as usize);
+}
+
+/// Waits until the broker knows the topic with this many partitions.
+fn metadata_of(topic: &str, partitions: usize) {
+    let producer: BaseProducer = client().create().expect("a producer");
+    for _ in 0..200 {
+        let metadata = producer.client().fetch_metadata(Some(topic), WAIT).expect("metadata");
+        if metadata.topics().iter().any(|t| t.name() == topic && t.partitions().len() == partitions) {
+            return;
+        }
+        std::thread::sleep(Duration::from_millis(25));
+    }
+    panic!("{topic} has not got {partitions} partitions");
+}
+
+pub async fn delete(topic: &str) {
+    let results = admin().delete_topics(&[topic], &AdminOptions::new()).await.expect("delete the topic");
+    results.into_iter().for_each(|result| drop(result.expect("delete the topic")));
+}
+
+pub async fn grow(topic: &str, partitions: usize) {
+    let new = NewPartitions::new(topic, partitions);
+    let results = admin().create_partitions([&new], &AdminOptions::new()).await.expect("add partitions");
+    results.into_iter().for_each(|result| drop(result.expect("add partitions")));
+    metadata_of(topic, partitions);
+}
+
+/// Deletes the records below `offset`, as retention would.
+pub async fn delete_records(topic: &str, partition: i32, offset: i64) {
+    let mut list = TopicPartitionList::new();
+    list.add_partition_offset(topic, partition, Offset::Offset(offset)).expect("a list");
+    admin().delete_records(&list, &AdminOptions::new()).await.expect("delete records");
+}
+
+/// Appends a record, with one header if given.
+pub struct Producing(BaseProducer);
+
+impl Producing {
+    pub fn new() -> Self {
+        Self::with(&[])
+    }
+
+    pub fn with(settings: &[(&str, &str)]) -> Self {
+        let mut config = client();
+        config.set("linger.ms", "5").set("queue.buffering.max.messages", "1000000");
+        for (key, value) in settings {
+            config.set(*key, *value);
+        }
+        Self(config.create().expect("a producer"))
+    }
+
+    pub fn send(&self, topic: &str, partition: i32, value: &str) {
+        self.send_full(topic, partition, None, Some(value.as_bytes()), &[], None);
+    }
+
+    pub fn send_full(
+        &self,
+        topic: &str,
+        partition: i32,
+        key: Option<&[u8]>,
+        value: Option<&[u8]>,
+        headers: &[(&str, Option<&[u8]>)],
+        timestamp: Option<i64>,
+    ) {
+        let mut record: BaseRecord<'_, [u8], [u8]> = BaseRecord::to(topic).partition(partition);
+        record.key = key;
+        record.payload = value;
+        record.timestamp = timestamp;
+        if !headers.is_empty() {
+            let add = |all: OwnedHeaders, (key, value): &(&str, Option<&[u8]>)| {
+                all.insert(Header { key, value: *value })
+            };
+            record = record.headers(headers.iter().fold(OwnedHeaders::new(), add));
+        }
+        let mut record = Some(record);
+        while let Some(next) = record.take() {
+            if let Err((error, refused)) = self.0.send(next) {
+                assert_eq!(error.rdkafka_error_code(), Some(rdkafka::error::RDKafkaErrorCode::QueueFull));
+                self.0.poll(Duration::from_millis(10));
+                record = Some(refused);
+            }
+        }
+    }
+
+    pub fn flush(&self) {
+        self.0.flush(WAIT).expect("everything is written");
+    }
+
+    pub fn producer(&self) -> &BaseProducer {
+        &self.0
+    }
+}
+
+/// `count` records per partition, with their number as value.
+pub fn fill(topic: &str, partitions: i32, count: usize) {
+    let producing = Producing::new();
+    for n in 0..count {
+        for partition in 0..partitions {
+            producing.send(topic, partition, &n.to_string());
+        }
+    }
+    producing.flush();
+}
+
+fn group_client(group: &str) -> BaseConsumer {
+    client().set("group.id", group).create().expect("a consumer")
+}
+
+/// What a group has committed: offset and metadata by partition.
+pub fn committed(group: &str, topic: &str, partitions: i32) -> BTreeMap<i32, (i64, String)> {
+    let mut list = TopicPartitionList::new();
+    list.add_partition_range(topic, 0, partitions - 1);
+    let list = group_client(group).committed_offsets(list, WAIT).expect("committed offsets");
+    let of = |e: &rdkafka::topic_partition_list::TopicPartitionListElem<'_>| match e.offset() {
+        Offset::Offset(offset) => Some((e.partition(), (offset, e.metadata().to_owned()))),
+        _ => None,
+    };
+    list.elements().iter().filter_map(of).collect()
+}
+
+/// Commits as an operator would, for a group without members.
+pub fn set_offset(group: &str, topic: &str, partition: i32, offset: i64, note: &str) {
+    let mut list = TopicPartitionList::new();
+    let mut element = list.add_partition(topic, partition);
+    element.set_offset(Offset::Offset(offset)).expect("an offset");
+    if !note.is_empty() {
+        element.set_metadata(note);
+    }
+    group_client(group).commit(&list, CommitMode::Sync).expect("the offset is committed");
+}
