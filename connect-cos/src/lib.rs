@@ -1,1 +1,21 @@
-//! Placeholder.
+#![doc = include_str!("../README.md")]
+
+mod client;
+mod config;
+mod error;
+mod file;
+mod format;
+mod naming;
+mod note;
+mod open_range;
+mod partition;
+mod partitioner;
+mod pending;
+mod range;
+mod recovery;
+mod sink;
+mod turn;
+
+pub use config::{CosConfig, OnDataLoss, OnNull, OnRevoke};
+pub use sink::CosSink;
+pub use turn::Done;

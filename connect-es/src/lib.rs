@@ -1,1 +1,13 @@
-//! Placeholder.
+#![doc = include_str!("../README.md")]
+
+mod buffer;
+mod bulk;
+mod check;
+mod client;
+mod config;
+mod document;
+mod error;
+mod sink;
+
+pub use config::{EsConfig, NodeUrl, OnMalformed, OnNull, Version, WriteMethod};
+pub use sink::{Elasticsearch, EsSink};

@@ -21,7 +21,8 @@ pub enum Poison {
 pub struct Options {
     /// Bytes held at most in each task, from the source to the sink's bodies: 64 MiB.
     pub budget_bytes: usize,
-    /// How often offsets are committed: 5 s, as Kafka's `auto.commit.interval.ms`.
+    /// How often offsets are committed: 5 s, as Kafka's `auto.commit.interval.ms`; at full speed more often, once a
+    /// quarter of the budget was read.
     pub commit_interval: Duration,
     /// What happens to poison: `Fail`, as Connect's `errors.tolerance=none`.
     pub poison: Poison,

@@ -66,6 +66,8 @@ pub(crate) struct State {
     commit_due: Instant,
     /// After a failed commit, none before this.
     commit_after: Instant,
+    /// Bytes read since the last commit was made.
+    since_commit: u64,
     /// Somebody waits for a commit: a note, a revoke, a stop.
     urgent: bool,
     /// Some partition is being given up.
@@ -90,6 +92,7 @@ impl State {
             awaiting: 0,
             commit_due: now + options.commit_interval,
             commit_after: now,
+            since_commit: 0,
             urgent: false,
             departing: false,
             pressed: false,

@@ -1,10 +1,12 @@
 //! A sink that keeps what it is given, in a store that tests look into.
 
-use super::{Gate, Message};
-use crate::{Assigned, Batch, Context, Delivery, Error, Flush, Outcome, PartitionId, Progress, Record, Sink};
-use async_trait::async_trait;
+mod sink;
+
+use super::{Faults, Gate, Message};
+use crate::{Error, PartitionId, Record};
+pub use sink::{Attempt, RecordingSink};
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, VecDeque},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 use tokio::sync::watch;
@@ -29,7 +31,9 @@ pub struct Delivered {
 }
 
 impl Delivered {
-    fn of(record: Record<'_>) -> Self {
+    /// A copy of a record.
+    #[must_use]
+    pub fn of(record: Record<'_>) -> Self {
         let origin = record.origin();
         Self {
             topic: origin.topic.into(),
@@ -49,6 +53,27 @@ impl Delivered {
     }
 }
 
+/// How a target in memory fails one write.
+#[derive(Clone, Debug)]
+pub struct WriteFault {
+    pub(super) error: fn() -> Error,
+    pub(super) written: bool,
+}
+
+impl WriteFault {
+    /// Nothing is written.
+    #[must_use]
+    pub fn refused(error: fn() -> Error) -> Self {
+        Self { error, written: false }
+    }
+
+    /// Everything is written, and nobody learns of it.
+    #[must_use]
+    pub fn answer_lost(error: fn() -> Error) -> Self {
+        Self { error, written: true }
+    }
+}
+
 /// The target of [`RecordingSink`]s: survives them, as a server would. Cloning gives another handle.
 ///
 /// ```
@@ -64,6 +89,7 @@ pub struct Recording(Arc<Shared>);
 #[derive(Debug)]
 struct Shared {
     rows: Mutex<Vec<Delivered>>,
+    faults: Mutex<VecDeque<WriteFault>>,
     count: watch::Sender<usize>,
 }
 
@@ -71,41 +97,68 @@ impl Recording {
     /// An empty target.
     #[must_use]
     pub fn new() -> Self {
-        Self(Arc::new(Shared { rows: Mutex::default(), count: watch::Sender::new(0) }))
+        let (rows, faults) = (Mutex::default(), Mutex::default());
+        Self(Arc::new(Shared { rows, faults, count: watch::Sender::new(0) }))
     }
 
-    /// A sink that writes here at once.
+    /// A sink that writes here at once, without a job.
     #[must_use]
     pub fn sink(&self) -> RecordingSink {
-        RecordingSink { target: self.clone(), gate: None, in_flight: BTreeMap::new(), revoked: Vec::new() }
+        RecordingSink::new(self.clone(), None, Faults::none())
     }
 
     /// A sink with a job per batch, which writes here once it has passed `gate`.
     #[must_use]
     pub fn gated(&self, gate: &Gate) -> RecordingSink {
-        RecordingSink { gate: Some(gate.clone()), ..self.sink() }
+        RecordingSink::new(self.clone(), Some(gate.clone()), Faults::none())
+    }
+
+    /// A sink with a job per batch, which fails at [`Point::Job`](super::Point::Job) and
+    /// [`Point::Written`](super::Point::Written) where the plan says so.
+    #[must_use]
+    pub fn faulty(&self, faults: &Faults) -> RecordingSink {
+        let open = Gate::new();
+        open.open();
+        RecordingSink::new(self.clone(), Some(open), faults.clone())
     }
 
     /// All rows so far, in the order in which they were written; repeated ones are there as often as they came.
     #[must_use]
     pub fn rows(&self) -> Vec<Delivered> {
-        self.lock().clone()
+        lock(&self.0.rows).clone()
     }
 
     /// How often each origin was written.
     #[must_use]
     pub fn counts(&self) -> BTreeMap<(String, i32, i64, Option<u32>), usize> {
         let mut counts = BTreeMap::new();
-        for row in &*self.lock() {
+        for row in &*lock(&self.0.rows) {
             *counts.entry((row.topic.to_string(), row.partition, row.offset, row.index)).or_default() += 1;
         }
         counts
     }
 
+    /// The next write fails like this; several calls queue up.
+    pub fn fail_next(&self, fault: WriteFault) {
+        lock(&self.0.faults).push_back(fault);
+    }
+
     /// Writes a record.
     pub fn write(&self, record: Record<'_>) {
-        self.lock().push(Delivered::of(record));
+        lock(&self.0.rows).push(Delivered::of(record));
         self.0.count.send_modify(|count| *count += 1);
+    }
+
+    /// Writes all `records`, or fails as told.
+    ///
+    /// # Errors
+    /// Those of [`fail_next`](Self::fail_next).
+    pub fn write_all<'a>(&self, records: impl IntoIterator<Item = Record<'a>>) -> Result<(), Error> {
+        let fault = lock(&self.0.faults).pop_front();
+        if fault.as_ref().is_none_or(|fault| fault.written) {
+            records.into_iter().for_each(|record| self.write(record));
+        }
+        fault.map_or(Ok(()), |fault| Err((fault.error)()))
     }
 
     /// Waits until `n` rows were written.
@@ -118,8 +171,8 @@ impl Recording {
         let _ = counts.wait_for(|&count| count >= n).await;
     }
 
-    fn lock(&self) -> MutexGuard<'_, Vec<Delivered>> {
-        self.0.rows.lock().unwrap_or_else(PoisonError::into_inner)
+    fn fails(&self) -> bool {
+        !lock(&self.0.faults).is_empty()
     }
 }
 
@@ -129,104 +182,6 @@ impl Default for Recording {
     }
 }
 
-/// A sink with [`Delivery::Rows`] that writes into a [`Recording`] and reports every row as delivered.
-#[derive(Debug)]
-pub struct RecordingSink {
-    target: Recording,
-    gate: Option<Gate>,
-    /// Batches in flight per partition.
-    in_flight: BTreeMap<PartitionId, usize>,
-    revoked: Vec<PartitionId>,
-}
-
-impl RecordingSink {
-    fn busy(&self, id: PartitionId) -> bool {
-        self.in_flight.contains_key(&id)
-    }
-
-    /// Answers a revoke for the partitions that nothing is in flight for any more.
-    fn release(&mut self, cx: &mut Context<Batch>) {
-        let (busy, free) = std::mem::take(&mut self.revoked).into_iter().partition(|&id| self.busy(id));
-        self.revoked = busy;
-        let free: Vec<PartitionId> = free;
-        if !free.is_empty() {
-            cx.report(Progress::Released(free));
-        }
-    }
-}
-
-#[async_trait]
-impl Sink for RecordingSink {
-    type Done = Batch;
-
-    fn delivery(&self) -> Delivery {
-        Delivery::Rows
-    }
-
-    async fn open(&mut self) -> Result<(), Error> {
-        Ok(())
-    }
-
-    fn assigned(&mut self, _: &[Assigned], _: &mut Context<Batch>) -> Result<(), Error> {
-        Ok(())
-    }
-
-    fn put(&mut self, batch: Batch, cx: &mut Context<Batch>) -> Result<(), Error> {
-        let Some(gate) = self.gate.clone() else {
-            batch.iter().for_each(|record| self.target.write(record));
-            cx.report(Progress::Done(batch, Outcome::delivered()));
-            return Ok(());
-        };
-        for run in batch.runs() {
-            *self.in_flight.entry(run.id).or_default() += 1;
-        }
-        let target = self.target.clone();
-        cx.spawn(async move {
-            gate.pass().await;
-            batch.iter().for_each(|record| target.write(record));
-            batch
-        });
-        Ok(())
-    }
-
-    fn done(&mut self, batch: Batch, cx: &mut Context<Batch>) -> Result<(), Error> {
-        for run in batch.runs() {
-            if let Some(count) = self.in_flight.get_mut(&run.id) {
-                *count -= 1;
-                if *count == 0 {
-                    self.in_flight.remove(&run.id);
-                }
-            }
-        }
-        cx.report(Progress::Done(batch, Outcome::delivered()));
-        self.release(cx);
-        Ok(())
-    }
-
-    fn timer(&mut self, _: &mut Context<Batch>) -> Result<(), Error> {
-        Ok(())
-    }
-
-    fn noted(&mut self, _: PartitionId, _: &mut Context<Batch>) -> Result<(), Error> {
-        Ok(())
-    }
-
-    fn flush(&mut self, _: Flush, _: &mut Context<Batch>) -> Result<(), Error> {
-        Ok(())
-    }
-
-    fn revoke(&mut self, ids: &[PartitionId], cx: &mut Context<Batch>) -> Result<(), Error> {
-        self.revoked.extend_from_slice(ids);
-        self.release(cx);
-        Ok(())
-    }
-
-    fn lost(&mut self, ids: &[PartitionId]) {
-        self.in_flight.retain(|id, _| !ids.contains(id));
-        self.revoked.retain(|id| !ids.contains(id));
-    }
-
-    async fn close(&mut self) -> Result<(), Error> {
-        Ok(())
-    }
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

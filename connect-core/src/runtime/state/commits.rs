@@ -15,6 +15,7 @@ impl State {
             return;
         }
         self.urgent = false;
+        self.since_commit = 0;
         self.commit_due = now + self.options.commit_interval;
         let mut commits = Vec::new();
         for partition in self.partitions.iter_mut().flatten() {

@@ -63,6 +63,9 @@ impl State {
                 return self.fail(error);
             }
         }
+        // A crash repeats what is in flight, which the budget bounds, and what was delivered since the last commit:
+        // without this, at full speed, that would be gigabytes.
+        self.urgent |= self.since_commit >= self.options.budget_bytes as u64 / 4;
         if !batch.runs().is_empty() {
             self.actions.push_back(Action::Transform(batch));
         }
@@ -89,6 +92,7 @@ impl State {
         self.counts.read += load.records;
         self.counts.in_flight += load.records;
         self.counts.read_bytes += load.bytes;
+        self.since_commit += load.bytes;
         Ok(())
     }
 

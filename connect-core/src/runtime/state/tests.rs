@@ -379,3 +379,15 @@ async fn a_full_budget_asks_the_sink_once_until_something_moves() {
     bench.settle();
     bench.expect(&["flush Pressure"]);
 }
+
+#[tokio::test]
+async fn at_full_speed_bytes_bring_a_commit_before_the_interval_does() {
+    let mut bench = Bench::new(Delivery::Rows, Poison::Fail).assigned(0);
+    bench.state.options.budget_bytes = 4 * 3 * (1 + size_of::<crate::record::Row>());
+    bench.records(&[0, 1]);
+    let batch = bench.put.pop().expect("a batch");
+    bench.sink(Progress::Done(batch, Outcome::delivered()));
+    bench.expect(&["assigned", "put 2"]);
+    bench.records(&[2]);
+    bench.expect(&["put 1", "commit 2"]);
+}

@@ -92,15 +92,13 @@ fn read(
     builder: &mut BatchBuilder,
     reading: Reading,
 ) {
-    let mut records = 0;
-    for (&offset, message) in partition.records.range(owned.position..) {
+    for (records, (&offset, message)) in partition.records.range(owned.position..).enumerate() {
         let fits = builder.is_empty() || builder.bytes() + message.bytes() <= reading.room;
         if builder.is_full() || !fits || records == reading.records_max {
             return;
         }
         message.push(builder, owned.id, topic, *number, offset);
         owned.position = offset + 1;
-        records += 1;
     }
     if owned.position < partition.end {
         owned.position = partition.end;

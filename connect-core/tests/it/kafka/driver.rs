@@ -35,7 +35,7 @@ pub struct Driver {
 }
 
 pub fn task(number: u32) -> Task {
-    Task { pipeline: "test".into(), number, of: 1, restarts: 0, transforms: None }
+    Task { pipeline: "test".into(), number, of: 1, restarts: 0, transforms: None, preview: false }
 }
 
 pub fn config(group: &str, topic: &str, protocol: &str) -> KafkaConfig {

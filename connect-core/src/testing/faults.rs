@@ -1,0 +1,146 @@
+//! Faults at chosen boundaries, after a chosen number of successes.
+
+use super::Gate;
+use crate::{Class, Error};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+/// A boundary at which a plugin can be made to fail: the method of that name, before it does its work.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Point {
+    /// `Source::open`.
+    SourceOpen,
+    /// `Source::next`.
+    Next,
+    /// `Source::commit`. It cannot fail: an error is a panic here.
+    Commit,
+    /// `Source::release`. It cannot fail: an error is a panic here.
+    Release,
+    /// `Transform::apply`.
+    Transform,
+    /// `Sink::open`.
+    SinkOpen,
+    /// `Sink::assigned`.
+    Assigned,
+    /// `Sink::put`.
+    Put,
+    /// Inside a job, before it writes.
+    Job,
+    /// Inside a job, after it has written: delivered, and nobody knows.
+    Written,
+    /// `Sink::done`.
+    Done,
+    /// `Sink::timer`.
+    Timer,
+    /// `Sink::noted`.
+    Noted,
+    /// `Sink::flush`.
+    Flush,
+    /// `Sink::revoke`.
+    Revoke,
+    /// `Sink::close`.
+    Close,
+    /// `DeadLetters::write`.
+    Letters,
+}
+
+/// How a plugin fails.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum How {
+    /// By an error of this class.
+    Error(Class),
+    /// By a panic.
+    Panic,
+    /// Not at all, but [`Faults::stop`] opens: who waits there ends the pipeline without asking.
+    HardStop,
+}
+
+/// Which boundary fails when, and how. Cloning gives another handle, so that counts survive restarts of a task.
+#[derive(Clone, Debug, Default)]
+pub struct Faults(Arc<Mutex<Plan>>);
+
+#[derive(Debug, Default)]
+struct Plan {
+    planned: Vec<Planned>,
+    fired: Vec<(Point, How)>,
+    stop: Gate,
+}
+
+#[derive(Debug)]
+struct Planned {
+    point: Point,
+    successes: usize,
+    how: How,
+}
+
+impl Faults {
+    /// No faults.
+    #[must_use]
+    pub fn none() -> Self {
+        Self::default()
+    }
+
+    /// One fault: `point` fails once, after `successes` that it lets through.
+    #[must_use]
+    pub fn after(point: Point, successes: usize, how: How) -> Self {
+        let faults = Self::none();
+        faults.add(point, successes, how);
+        faults
+    }
+
+    /// Adds a fault. Faults of the same point count side by side and fire one at a time.
+    pub fn add(&self, point: Point, successes: usize, how: How) {
+        self.lock().planned.push(Planned { point, successes, how });
+    }
+
+    /// What has happened so far.
+    #[must_use]
+    pub fn fired(&self) -> Vec<(Point, How)> {
+        self.lock().fired.clone()
+    }
+
+    /// Opens when a [`How::HardStop`] is due.
+    #[must_use]
+    pub fn stop(&self) -> Gate {
+        self.lock().stop.clone()
+    }
+
+    /// Called by the test doubles at `point`.
+    ///
+    /// # Errors
+    /// If the plan says so.
+    ///
+    /// # Panics
+    /// If the plan says so.
+    pub fn hit(&self, point: Point) -> Result<(), Error> {
+        match self.due(point) {
+            None => Ok(()),
+            Some(How::Error(class)) => Err(Error::new(class, "go on", format!("told to fail at {point:?}"))),
+            Some(How::Panic) => panic!("told to panic at {point:?}"),
+            Some(How::HardStop) => {
+                self.stop().open();
+                Ok(())
+            }
+        }
+    }
+
+    fn due(&self, point: Point) -> Option<How> {
+        let mut plan = self.lock();
+        let mut due = None;
+        for (at, planned) in plan.planned.iter_mut().enumerate().filter(|(_, planned)| planned.point == point)
+        {
+            if planned.successes > 0 {
+                planned.successes -= 1;
+            } else if due.is_none() {
+                due = Some(at);
+            }
+        }
+        let how = plan.planned.remove(due?).how;
+        plan.fired.push((point, how));
+        Some(how)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Plan> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,429 @@
+//! A directory as a store. Objects appear whole and create-only: written to a temporary file, made durable, then
+//! linked to their name, which fails if the name is taken.
+//!
+//! A file system keeps no metadata of ours, so the temporary file itself is the proof of identity. It lies in
+//! `.connect/` beside the object and is called `<object>.<id>.<first>-<last>.<random>`; after the link it is the
+//! same inode as the object. An object is ours if and only if one of the files called after it and our id has its
+//! inode: no copy, replay or other pipeline can make that true. The proof stays until the range is committed, and
+//! is removed by [`Store::settle`]. `DESIGN.md` says why not otherwise.
+
+use super::{Found, Object, Store, Upload};
+use crate::{
+    error::{Answer, StoreError},
+    naming,
+    note::NoteId,
+};
+use async_trait::async_trait;
+use bytes::Bytes;
+use std::{
+    collections::BTreeSet,
+    fs::{self, File},
+    io::{self, ErrorKind, Write},
+    os::unix::fs::MetadataExt,
+    path::{Path, PathBuf},
+};
+
+const PROOFS: &str = ".connect";
+/// What the name of an unfinished file ends in.
+const UNFINISHED: &str = "part";
+
+pub(super) struct FsStore {
+    root: PathBuf,
+}
+
+impl FsStore {
+    pub(super) fn new(root: PathBuf) -> Self {
+        Self { root }
+    }
+}
+
+/// Runs what blocks on a thread that may.
+async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, StoreError> + Send + 'static,
+) -> Result<T, StoreError> {
+    match tokio::task::spawn_blocking(work).await {
+        Ok(done) => done,
+        Err(e) => Err(StoreError::new(Answer::Transient, e)),
+    }
+}
+
+#[async_trait]
+impl Store for FsStore {
+    fn min_part(&self) -> usize {
+        1
+    }
+
+    fn spills(&self) -> bool {
+        true
+    }
+
+    async fn begin(&self, object: &Object) -> Result<Box<dyn Upload>, StoreError> {
+        let (root, object) = (self.root.clone(), object.clone());
+        blocking(move || Ok(Box::new(FsUpload(Some(Writing::begin(&root, &object)?))) as Box<dyn Upload>)).await
+    }
+
+    async fn put(&self, object: &Object, last: i64, bytes: Bytes) -> Result<(), StoreError> {
+        let (root, object) = (self.root.clone(), object.clone());
+        blocking(move || {
+            let mut writing = Writing::begin(&root, &object)?;
+            writing.append(&bytes)?;
+            writing.publish(last)
+        })
+        .await
+    }
+
+    async fn stat(&self, name: &str, id: NoteId) -> Result<Option<Found>, StoreError> {
+        let target = self.root.join(name);
+        blocking(move || find(&target, id)).await
+    }
+
+    async fn list(&self, dir: &str, stem: &str) -> Result<Vec<String>, StoreError> {
+        let (root, dir, stem) = (self.root.clone(), self.root.join(dir), stem.to_owned());
+        blocking(move || {
+            let mut names = Vec::new();
+            walk(&root, &dir, &stem, &mut names)?;
+            Ok(names)
+        })
+        .await
+    }
+
+    async fn settle(&self, names: &[String], stem: &str, from: i64) -> Result<(), StoreError> {
+        let dirs: BTreeSet<PathBuf> =
+            names.iter().filter_map(|name| Some(self.root.join(name).parent()?.join(PROOFS))).collect();
+        let stem = stem.to_owned();
+        blocking(move || dirs.iter().try_for_each(|dir| sweep(dir, &stem, from))).await
+    }
+
+    async fn remove(&self, name: &str) -> Result<(), StoreError> {
+        let target = self.root.join(name);
+        blocking(move || {
+            for proof in proofs(&target)? {
+                let _ = fs::remove_file(proof.path);
+            }
+            Ok(fs::remove_file(&target)?)
+        })
+        .await
+    }
+}
+
+/// A file on its way to its name.
+struct Writing {
+    file: File,
+    /// Where it is now, in the directory of proofs.
+    path: PathBuf,
+    target: PathBuf,
+    id: NoteId,
+    first: i64,
+    /// Bytes of whole parts: what a failed write may have added behind them does not count.
+    len: u64,
+    /// It has become an object, or has lost the race for the name.
+    linked: bool,
+}
+
+impl Writing {
+    fn begin(root: &Path, object: &Object) -> Result<Self, StoreError> {
+        let target = root.join(&object.name);
+        let dir = target.parent().unwrap_or(root).join(PROOFS);
+        make_dir(&dir)?;
+        let path = dir.join(format!("{}.{}.{:016x}.{UNFINISHED}", file_name(&target), object.id, fastrand::u64(..)));
+        let file = File::options().write(true).create_new(true).open(&path)?;
+        Ok(Self { file, path, target, id: object.id, first: object.first, len: 0, linked: false })
+    }
+
+    fn append(&mut self, bytes: &[u8]) -> Result<(), StoreError> {
+        use std::os::unix::fs::FileExt;
+        self.file.write_all_at(bytes, self.len)?;
+        self.len += bytes.len() as u64;
+        Ok(())
+    }
+
+    fn publish(&mut self, last: i64) -> Result<(), StoreError> {
+        self.file.set_len(self.len)?;
+        self.file.flush()?;
+        self.file.sync_all()?;
+        if self.path.extension().is_some_and(|end| end == UNFINISHED) {
+            let proof = format!("{}.{}.{}-{last}.{:016x}", file_name(&self.target), self.id, self.first, fastrand::u64(..));
+            let proof = self.path.with_file_name(proof);
+            fs::rename(&self.path, &proof)?;
+            self.path = proof;
+        }
+        // The proof has to be as durable as the object it speaks for, and before it.
+        sync_dir(&self.path)?;
+        fs::hard_link(&self.path, &self.target)?;
+        self.linked = true;
+        Ok(sync_dir(&self.target)?)
+    }
+}
+
+impl Drop for Writing {
+    fn drop(&mut self) {
+        // After a failed link the file proves nothing; after a successful one it is the proof.
+        if !self.linked {
+            let _ = fs::remove_file(&self.path);
+        }
+    }
+}
+
+struct FsUpload(Option<Writing>);
+
+impl FsUpload {
+    async fn with(
+        &mut self,
+        work: impl FnOnce(&mut Writing) -> Result<(), StoreError> + Send + 'static,
+    ) -> Result<(), StoreError> {
+        let mut writing = self.0.take().ok_or_else(|| StoreError::new(Answer::Gone, "the file was given up"))?;
+        let (writing, done) = blocking(move || {
+            let done = work(&mut writing);
+            Ok((writing, done))
+        })
+        .await?;
+        self.0 = Some(writing);
+        done
+    }
+}
+
+#[async_trait]
+impl Upload for FsUpload {
+    fn held(&self) -> usize {
+        0
+    }
+
+    async fn part(&mut self, bytes: Bytes) -> Result<(), StoreError> {
+        self.with(move |writing| writing.append(&bytes)).await
+    }
+
+    async fn complete(&mut self, last: i64) -> Result<(), StoreError> {
+        self.with(move |writing| writing.publish(last)).await
+    }
+
+    async fn abort(&mut self) {
+        self.0 = None;
+    }
+}
+
+fn file_name(target: &Path) -> String {
+    target.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default()
+}
+
+/// Creates a directory and makes every new level durable.
+fn make_dir(dir: &Path) -> io::Result<()> {
+    if dir.is_dir() {
+        return Ok(());
+    }
+    if let Some(parent) = dir.parent() {
+        make_dir(parent)?;
+    }
+    match fs::create_dir(dir) {
+        Err(e) if e.kind() != ErrorKind::AlreadyExists => Err(e),
+        _ => sync_dir(dir),
+    }
+}
+
+/// Makes the entry of `path` in its directory durable.
+fn sync_dir(path: &Path) -> io::Result<()> {
+    let dir = path.parent().ok_or_else(|| io::Error::other("a file lies in a directory"))?;
+    File::open(dir)?.sync_all()
+}
+
+struct Proof {
+    path: PathBuf,
+    id: NoteId,
+    first: i64,
+    last: i64,
+}
+
+/// The finished files called after `target`.
+fn proofs(target: &Path) -> io::Result<Vec<Proof>> {
+    let dir = target.parent().map(|dir| dir.join(PROOFS)).unwrap_or_default();
+    let prefix = format!("{}.", file_name(target));
+    let mut proofs = Vec::new();
+    for path in entries(&dir)? {
+        let name = file_name(&path);
+        if let Some((id, first, last)) = name.strip_prefix(&prefix).and_then(parse_proof) {
+            proofs.push(Proof { path, id, first, last });
+        }
+    }
+    Ok(proofs)
+}
+
+/// `<id>.<first>-<last>.<random>`
+fn parse_proof(rest: &str) -> Option<(NoteId, i64, i64)> {
+    let mut pieces = rest.split('.');
+    let (id, offsets, _random, None) = (pieces.next()?, pieces.next()?, pieces.next()?, pieces.next()) else {
+        return None;
+    };
+    let (first, last) = offsets.split_once('-')?;
+    Some((NoteId(u64::from_str_radix(id, 16).ok()?), first.parse().ok()?, last.parse().ok()?))
+}
+
+/// The entries of a directory; none if it is not there.
+fn entries(dir: &Path) -> io::Result<Vec<PathBuf>> {
+    match fs::read_dir(dir) {
+        Ok(entries) => entries.map(|entry| Ok(entry?.path())).collect(),
+        Err(e) if e.kind() == ErrorKind::NotFound => Ok(Vec::new()),
+        Err(e) => Err(e),
+    }
+}
+
+fn find(target: &Path, id: NoteId) -> Result<Option<Found>, StoreError> {
+    let object = match fs::symlink_metadata(target) {
+        Ok(object) => object,
+        Err(e) if e.kind() == ErrorKind::NotFound => return Ok(None),
+        Err(e) => return Err(e.into()),
+    };
+    for proof in proofs(target)?.into_iter().filter(|proof| proof.id == id) {
+        // It may be removed meanwhile: then it proves nothing.
+        if let Ok(same) = fs::symlink_metadata(&proof.path)
+            && (same.dev(), same.ino()) == (object.dev(), object.ino())
+        {
+            // Who linked it may have died before the name was durable, and on our word the offset moves.
+            sync_dir(target)?;
+            return Ok(Some(Found { id: Some(id), first: Some(proof.first), last: Some(proof.last) }));
+        }
+    }
+    Ok(Some(Found { id: None, first: None, last: None }))
+}
+
+fn walk(root: &Path, dir: &Path, stem: &str, names: &mut Vec<String>) -> Result<(), StoreError> {
+    for path in entries(dir)? {
+        let name = file_name(&path);
+        if name == PROOFS {
+            continue;
+        }
+        if path.is_dir() {
+            walk(root, &path, stem, names)?;
+        } else if name.starts_with(stem)
+            && let Ok(inside) = path.strip_prefix(root)
+        {
+            names.push(inside.to_string_lossy().into_owned());
+        }
+    }
+    Ok(())
+}
+
+/// Removes the proofs and unfinished files of a partition's ranges below `from`.
+fn sweep(dir: &Path, stem: &str, from: i64) -> Result<(), StoreError> {
+    for path in entries(dir)? {
+        let name = file_name(&path);
+        let old = name.strip_prefix(stem).and_then(naming::from_of).is_some_and(|of| of < from);
+        if old && let Err(e) = fs::remove_file(&path)
+            && e.kind() != ErrorKind::NotFound
+        {
+            return Err(e.into());
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::client::probe;
+
+    const ID: NoteId = NoteId(7);
+
+    fn object(name: &str) -> Object {
+        Object { name: name.to_owned(), id: ID, first: 10 }
+    }
+
+    fn store() -> (tempfile::TempDir, FsStore) {
+        let dir = tempfile::tempdir().unwrap();
+        let store = FsStore::new(dir.path().to_owned());
+        (dir, store)
+    }
+
+    fn proofs_in(dir: &tempfile::TempDir) -> usize {
+        entries(&dir.path().join("a").join(PROOFS)).unwrap().len()
+    }
+
+    #[tokio::test]
+    async fn an_object_appears_whole_and_is_never_overwritten() {
+        let (dir, store) = store();
+        let name = "a/t+0+0000000010-0.json";
+        let mut upload = store.begin(&object(name)).await.unwrap();
+        upload.part("one\n".into()).await.unwrap();
+        assert!(!dir.path().join(name).exists());
+        upload.part("two\n".into()).await.unwrap();
+        upload.complete(12).await.unwrap();
+        assert_eq!(fs::read_to_string(dir.path().join(name)).unwrap(), "one\ntwo\n");
+        let again = store.put(&Object { id: NoteId(8), ..object(name) }, 12, "other".into()).await;
+        assert_eq!(again.unwrap_err().answer, Answer::Exists);
+        assert_eq!(fs::read_to_string(dir.path().join(name)).unwrap(), "one\ntwo\n");
+        let found = store.stat(name, ID).await.unwrap();
+        assert_eq!(found, Some(Found { id: Some(ID), first: Some(10), last: Some(12) }));
+        assert_eq!(store.stat("a/none", ID).await.unwrap(), None);
+    }
+
+    #[tokio::test]
+    async fn an_equal_object_of_another_writer_is_not_ours() {
+        let (dir, store) = store();
+        let name = "a/t+0+0000000010-0.json";
+        store.put(&object(name), 12, "same".into()).await.unwrap();
+        assert_eq!(store.stat(name, NoteId(8)).await.unwrap().unwrap().id, None);
+        // A copy put in its place has the bytes and the proof's name, but not the inode.
+        fs::copy(dir.path().join(name), dir.path().join("copy")).unwrap();
+        fs::rename(dir.path().join("copy"), dir.path().join(name)).unwrap();
+        assert_eq!(store.stat(name, ID).await.unwrap().unwrap().id, None);
+    }
+
+    #[tokio::test]
+    async fn of_two_writers_with_one_note_either_may_win_and_both_know() {
+        let (_dir, store) = store();
+        let name = "a/t+0+0000000010-0.json";
+        let (mut one, mut two) = (store.begin(&object(name)).await.unwrap(), store.begin(&object(name)).await.unwrap());
+        one.part("same".into()).await.unwrap();
+        two.part("same".into()).await.unwrap();
+        two.complete(12).await.unwrap();
+        assert_eq!(one.complete(12).await.unwrap_err().answer, Answer::Exists);
+        drop(one);
+        assert_eq!(store.stat(name, ID).await.unwrap().unwrap().id, Some(ID));
+    }
+
+    #[tokio::test]
+    async fn leftovers_go_when_the_range_is_committed_and_not_before() {
+        let (dir, store) = store();
+        let name = "a/t+0+0000000010-0.json";
+        store.put(&object(name), 12, "x".into()).await.unwrap();
+        let stale = dir.path().join("a").join(PROOFS).join("t+0+0000000010-1.json.0000000000000007.00ff.part");
+        fs::write(&stale, "half").unwrap();
+        let other = dir.path().join("a").join(PROOFS).join("t+1+0000000010-1.json.0000000000000007.00ff.part");
+        fs::write(&other, "half").unwrap();
+        let names = [name.to_owned()];
+        store.settle(&names, "t+0+", 10).await.unwrap();
+        assert_eq!(proofs_in(&dir), 3);
+        store.settle(&names, "t+0+", 11).await.unwrap();
+        assert_eq!(proofs_in(&dir), 1, "another partition's files stay");
+        assert!(dir.path().join(name).exists());
+    }
+
+    #[tokio::test]
+    async fn a_dropped_upload_leaves_nothing() {
+        let (dir, store) = store();
+        let mut upload = store.begin(&object("a/t+0+0000000010-0.json")).await.unwrap();
+        upload.part("x".into()).await.unwrap();
+        assert_eq!(proofs_in(&dir), 1);
+        drop(upload);
+        assert_eq!(proofs_in(&dir), 0);
+    }
+
+    #[tokio::test]
+    async fn names_are_listed_by_stem_without_proofs() {
+        let (_dir, store) = store();
+        for name in ["a/b/t+0+0000000010-0.json", "a/t+0+0000000010-1.json", "a/t+0+0000000011-0.json"] {
+            store.put(&object(name), 12, "x".into()).await.unwrap();
+        }
+        let mut names = store.list("a", "t+0+0000000010-").await.unwrap();
+        names.sort();
+        assert_eq!(names, ["a/b/t+0+0000000010-0.json", "a/t+0+0000000010-1.json"]);
+        assert!(store.list("none", "t").await.unwrap().is_empty());
+    }
+
+    #[tokio::test]
+    async fn the_start_up_check_accepts_a_directory_and_leaves_it_empty() {
+        let (dir, store) = store();
+        probe(&store, "topics", true).await.unwrap();
+        let left: Vec<_> = fs::read_dir(dir.path().join("topics")).unwrap().map(|e| e.unwrap().file_name()).collect();
+        assert_eq!(left, [PROOFS]);
+        assert!(entries(&dir.path().join("topics").join(PROOFS)).unwrap().is_empty());
+    }
+}

@@ -1,0 +1,88 @@
+//! `store.url`, and how it becomes a store.
+
+use super::{Store, fs::FsStore};
+use crate::{config::CosConfig, error::StoreError};
+use connect_core::config::Problems;
+use std::{path::PathBuf, sync::Arc};
+
+/// Where objects go.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Location {
+    File(PathBuf),
+    S3 { bucket: String, root: String },
+    Cos { bucket: String, root: String },
+}
+
+impl Location {
+    pub(crate) fn parse(url: &str) -> Result<Self, String> {
+        let (scheme, rest) = url.split_once("://").ok_or("it has no scheme")?;
+        if scheme == "file" {
+            let path = PathBuf::from(rest);
+            return if path.is_absolute() { Ok(Self::File(path)) } else { Err("the directory is not absolute".into()) };
+        }
+        let (bucket, root) = rest.split_once('/').unwrap_or((rest, ""));
+        if bucket.is_empty() || bucket.contains(['@', ':', '?', '#']) {
+            return Err("after the scheme comes the bucket, and nothing else before the next slash".into());
+        }
+        let (bucket, root) = (bucket.to_owned(), format!("/{}", root.trim_matches('/')));
+        match scheme {
+            "s3" if cfg!(feature = "s3") => Ok(Self::S3 { bucket, root }),
+            "cos" if cfg!(feature = "cos") => Ok(Self::Cos { bucket, root }),
+            "s3" | "cos" => Err(format!("this program was built without the feature `{scheme}` of connect-cos")),
+            _ => Err("the scheme is unknown".into()),
+        }
+    }
+
+    /// Keys that this kind of store does not know, or needs.
+    pub(crate) fn check(&self, config: &CosConfig, problems: &mut Problems) {
+        let unknown: &[(&str, bool)] = match self {
+            Self::File(_) => &[
+                ("store.endpoint", config.endpoint.is_some()),
+                ("store.region", config.region.is_some()),
+                ("store.access.key.id", config.access_key.is_some()),
+            ],
+            Self::Cos { .. } => &[("store.region", config.region.is_some())],
+            Self::S3 { .. } => &[],
+        };
+        for (key, _) in unknown.iter().filter(|(_, given)| *given) {
+            problems.add(*key, "this kind of store has no use for it");
+        }
+        if matches!(self, Self::Cos { .. }) && config.endpoint.is_none() {
+            problems.add("store.endpoint", "required for cos://, such as https://cos.ap-guangzhou.myqcloud.com");
+        }
+    }
+
+    /// The store itself. Touches nothing yet.
+    pub(crate) fn store(&self, config: &CosConfig) -> Result<Arc<dyn Store>, StoreError> {
+        match self {
+            Self::File(root) => Ok(Arc::new(FsStore::new(root.clone()))),
+            #[cfg(feature = "s3")]
+            Self::S3 { bucket, root } => super::opendal_store::s3(bucket, root, config),
+            #[cfg(not(feature = "s3"))]
+            Self::S3 { .. } => Err(StoreError::new(crate::error::Answer::Fatal, "built without the feature `s3`")),
+            #[cfg(feature = "cos")]
+            Self::Cos { bucket, root } => super::opendal_store::cos(bucket, root, config),
+            #[cfg(not(feature = "cos"))]
+            Self::Cos { .. } => Err(StoreError::new(crate::error::Answer::Fatal, "built without the feature `cos`")),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn urls_name_a_kind_of_store_a_bucket_and_a_root() {
+        for (url, want) in [
+            ("file:///data/out", Location::File("/data/out".into())),
+            ("s3://b", Location::S3 { bucket: "b".into(), root: "/".into() }),
+            ("cos://b-125/a/b/", Location::Cos { bucket: "b-125".into(), root: "/a/b".into() }),
+        ] {
+            assert_eq!(Location::parse(url).unwrap(), want);
+        }
+        for url in ["", "data", "file://data", "s3://", "s3://key@b", "gs://b"] {
+            assert!(Location::parse(url).is_err(), "{url}");
+        }
+    }
+}

@@ -1,0 +1,137 @@
+//! What a store may answer, and what it means: the one place where OpenDAL's and the file system's errors become
+//! classes.
+
+use connect_core::{BoxError, Class};
+use std::io;
+
+/// What the sink has to do about a failed request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Answer {
+    /// There is an object of that name: look whose it is.
+    Exists,
+    /// It may work in a moment, or has worked and the answer was lost.
+    Transient,
+    /// The parts uploaded so far are gone, or the store refuses to put them together: the range has to be built
+    /// again.
+    Gone,
+    /// The store does not know what was asked for.
+    Unknown,
+    /// Credentials or permissions. Wrong at the start, transient later: keys are rotated, policies take time.
+    Denied,
+    /// Only a person can help.
+    Fatal,
+}
+
+/// A failed request to a store.
+#[derive(Debug, thiserror::Error)]
+#[error("{source}")]
+pub(crate) struct StoreError {
+    pub(crate) answer: Answer,
+    pub(crate) source: BoxError,
+}
+
+impl StoreError {
+    pub(crate) fn new(answer: Answer, source: impl Into<BoxError>) -> Self {
+        Self { answer, source: source.into() }
+    }
+
+    /// The class of this answer at the start-up check.
+    pub(crate) fn class_at_start(&self) -> Class {
+        match self.answer {
+            Answer::Transient | Answer::Gone => Class::Retriable,
+            Answer::Exists | Answer::Unknown | Answer::Denied | Answer::Fatal => Class::Fatal,
+        }
+    }
+}
+
+impl From<opendal::Error> for StoreError {
+    fn from(error: opendal::Error) -> Self {
+        use opendal::ErrorKind as Kind;
+        let answer = match error.kind() {
+            Kind::ConditionNotMatch | Kind::AlreadyExists => Answer::Exists,
+            // S3's 409 for a race between conditional writes, and COS's conflicts: the race decides, then ask again.
+            Kind::RateLimited | Kind::Conflict => Answer::Transient,
+            _ if error.is_temporary() => Answer::Transient,
+            Kind::NotFound => Answer::Unknown,
+            Kind::PermissionDenied => Answer::Denied,
+            Kind::Unsupported | Kind::ConfigInvalid | Kind::IsADirectory | Kind::NotADirectory | Kind::IsSameFile => {
+                Answer::Fatal
+            }
+            // OpenDAL's word for whatever it can't place: most are statuses that pass.
+            _ => Answer::Transient,
+        };
+        Self::new(answer, error)
+    }
+}
+
+impl From<io::Error> for StoreError {
+    fn from(error: io::Error) -> Self {
+        use io::ErrorKind as Kind;
+        let answer = match error.kind() {
+            Kind::AlreadyExists => Answer::Exists,
+            Kind::NotFound => Answer::Unknown,
+            Kind::PermissionDenied | Kind::ReadOnlyFilesystem => Answer::Denied,
+            Kind::InvalidFilename | Kind::NotADirectory | Kind::Unsupported => Answer::Fatal,
+            // A full disk gets room, a network file system comes back.
+            _ => Answer::Transient,
+        };
+        Self::new(answer, error)
+    }
+}
+
+/// A conflict or loss that stops the task: the text is for the person who has to decide.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Stop {
+    #[error(
+        "object {name} exists and is not of this range ({found}): another pipeline, a replay or an earlier topic of \
+         that name wrote it; use another topics.dir or move the object away"
+    )]
+    Conflict { name: String, found: String },
+    #[error(
+        "{found} of {all} objects of the range {from}..{to} of {topic}-{partition} were completed under another \
+         configuration (path, format, compression or transforms); start the old configuration once, until it has \
+         committed {to}, then the new one"
+    )]
+    OldConfiguration { found: u32, all: u32, from: i64, to: i64, topic: String, partition: i32 },
+    #[error(
+        "the range {from}..{to} of {topic}-{partition} was begun under another topics.dir, so its objects can't be \
+         found; start the old configuration once, until it has committed {to}, then the new one"
+    )]
+    OldPlace { from: i64, to: i64, topic: String, partition: i32 },
+    #[error(
+        "records {first}..{now} of {topic}-{partition} are no longer in the log, and {missing} of {all} objects that \
+         need them were not completed; set on.data.loss=continue to go on with what is left"
+    )]
+    Lost { first: i64, now: i64, missing: u32, all: u32, topic: String, partition: i32 },
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use opendal::ErrorKind;
+
+    #[test]
+    fn each_answer_of_a_store_has_one_meaning() {
+        for (kind, temporary, want) in [
+            (ErrorKind::ConditionNotMatch, false, Answer::Exists),
+            (ErrorKind::AlreadyExists, false, Answer::Exists),
+            (ErrorKind::Conflict, false, Answer::Transient),
+            (ErrorKind::RateLimited, true, Answer::Transient),
+            (ErrorKind::Unexpected, true, Answer::Transient),
+            (ErrorKind::Unexpected, false, Answer::Transient),
+            (ErrorKind::NotFound, false, Answer::Unknown),
+            (ErrorKind::PermissionDenied, false, Answer::Denied),
+            (ErrorKind::ConfigInvalid, false, Answer::Fatal),
+            (ErrorKind::Unsupported, false, Answer::Fatal),
+        ] {
+            let mut error = opendal::Error::new(kind, "x");
+            if temporary {
+                error = error.set_temporary();
+            }
+            assert_eq!(StoreError::from(error).answer, want, "{kind}");
+        }
+        let denied = StoreError::from(io::Error::from(io::ErrorKind::PermissionDenied));
+        assert_eq!((denied.answer, denied.class_at_start()), (Answer::Denied, Class::Fatal));
+        assert_eq!(StoreError::from(io::Error::other("EIO")).class_at_start(), Class::Retriable);
+    }
+}

@@ -1,0 +1,217 @@
+//! Rows to lines: an action, and the document as it is.
+
+use super::index::IndexName;
+use crate::{
+    config::{EsConfig, Ids, OnNull, WriteMethod},
+    document::{BadDocument, splice, splice_object},
+    error::Failure,
+};
+use connect_core::{Batch, Error, Record};
+
+/// The longest id, in bytes.
+const ID_BYTES_MAX: usize = 512;
+
+/// Makes bodies of batches.
+#[derive(Debug)]
+pub(crate) struct Encoder {
+    index: IndexName,
+    ids: Ids,
+    method: WriteMethod,
+    on_null: OnNull,
+}
+
+/// What is known about a row before anything is sent.
+#[derive(Debug)]
+pub(crate) enum Fate {
+    /// It is in the body.
+    Sent(Action),
+    /// It is not.
+    Settled(Result<(), Error>),
+}
+
+/// What the body asks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Action {
+    Write,
+    Delete,
+}
+
+/// The part of an action that rows of one partition share.
+struct Prefix<'a> {
+    origin: &'a str,
+    partition: i32,
+    topic: &'a str,
+    /// `:{"_index":"logs","_id":"orders+3+`, as far as it goes.
+    text: Result<Vec<u8>, String>,
+}
+
+impl Encoder {
+    pub(crate) fn new(config: &EsConfig) -> Result<Self, String> {
+        let index = IndexName::parse(&config.index)?;
+        Ok(Self { index, ids: config.ids(), method: config.write_method, on_null: config.on_null })
+    }
+
+    pub(crate) fn index(&self) -> &IndexName {
+        &self.index
+    }
+
+    /// Appends all rows to `body`. `None`: each row is there, as a write; otherwise the fate of each.
+    pub(crate) fn encode(&self, batch: &Batch, body: &mut Vec<u8>) -> Option<Vec<Fate>> {
+        let mut fates: Option<Vec<Fate>> = None;
+        let mut prefix: Option<Prefix<'_>> = None;
+        for (number, record) in batch.iter().enumerate() {
+            let prefix = match &mut prefix {
+                Some(known) if known.serves(record) => known,
+                other => other.insert(self.prefix(record)),
+            };
+            let start = body.len();
+            let fate = self.row(record, prefix, body);
+            match (&fate, &mut fates) {
+                (Fate::Sent(Action::Write), None) => continue,
+                (Fate::Settled(_), _) => body.truncate(start),
+                (Fate::Sent(_), _) => {}
+            }
+            fates.get_or_insert_with(|| (0..number).map(|_| Fate::Sent(Action::Write)).collect()).push(fate);
+        }
+        fates
+    }
+
+    fn row(&self, record: Record<'_>, prefix: &Prefix<'_>, body: &mut Vec<u8>) -> Fate {
+        let text = match &prefix.text {
+            Ok(text) => text,
+            Err(what) => return refused(Failure::IndexName(what.clone())),
+        };
+        let (operation, action): (&[u8], _) = match (record.value(), self.on_null, self.method) {
+            (None, OnNull::Fail, _) => return refused(Failure::NullValue),
+            (None, OnNull::Ignore, _) => return Fate::Settled(Ok(())),
+            (None, OnNull::Delete, _) => (b"{\"delete\"", Action::Delete),
+            (Some(_), _, WriteMethod::Insert) => (b"{\"index\"", Action::Write),
+            (Some(_), _, WriteMethod::Create) => (b"{\"create\"", Action::Write),
+            (Some(_), _, WriteMethod::Upsert) => (b"{\"update\"", Action::Write),
+        };
+        body.extend_from_slice(operation);
+        body.extend_from_slice(text);
+        if let Err(failure) = self.identity(record, body) {
+            return refused(failure);
+        }
+        body.extend_from_slice(b"}}\n");
+        match record.value().map(|value| self.document(value, body)) {
+            Some(Err(bad)) => refused(Failure::Document(bad)),
+            Some(Ok(())) | None => Fate::Sent(action),
+        }
+    }
+
+    fn document(&self, value: &[u8], body: &mut Vec<u8>) -> Result<(), BadDocument> {
+        if self.method == WriteMethod::Upsert {
+            body.extend_from_slice(b"{\"doc\":");
+            splice_object(value, body)?;
+            body.extend_from_slice(b",\"doc_as_upsert\":true}");
+        } else {
+            splice(value, body)?;
+        }
+        body.push(b'\n');
+        Ok(())
+    }
+
+    /// What of the action differs from row to row.
+    fn identity(&self, record: Record<'_>, body: &mut Vec<u8>) -> Result<(), Failure> {
+        let origin = record.origin();
+        match self.ids {
+            Ids::Server => {}
+            Ids::Origin => {
+                push_number(origin.offset, body);
+                if let Some(index) = origin.index {
+                    body.push(b'+');
+                    push_number(index.into(), body);
+                }
+                body.push(b'"');
+            }
+            Ids::Key { versioned } => {
+                let key = record.key().ok_or(Failure::Key("it is null"))?;
+                push_key(key, body)?;
+                if versioned {
+                    body.extend_from_slice(b",\"version\":");
+                    push_number(origin.offset, body);
+                    // Siblings share an offset: the last of them stands, as without versions.
+                    let kind = if origin.index.is_some() { "external_gte" } else { "external" };
+                    body.extend_from_slice(b",\"version_type\":\"");
+                    body.extend_from_slice(kind.as_bytes());
+                    body.push(b'"');
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn prefix<'a>(&self, record: Record<'a>) -> Prefix<'a> {
+        let (origin, topic) = (record.origin(), record.topic());
+        let text = self.index.of(topic).map(|index| {
+            let mut text = b":{\"_index\":".to_vec();
+            push_json(&index, &mut text);
+            match self.ids {
+                Ids::Server => {}
+                Ids::Key { .. } => text.extend_from_slice(b",\"_id\":"),
+                Ids::Origin => {
+                    text.extend_from_slice(b",\"_id\":");
+                    push_json(&format!("{}+{}+", origin.topic, origin.partition), &mut text);
+                    // Without the closing quote: the offset follows.
+                    text.pop();
+                }
+            }
+            text
+        });
+        Prefix { origin: origin.topic, partition: origin.partition, topic, text }
+    }
+}
+
+impl Prefix<'_> {
+    fn serves(&self, record: Record<'_>) -> bool {
+        let same = |a: &str, b: &str| std::ptr::eq(a, b) || a == b;
+        let origin = record.origin();
+        self.partition == origin.partition
+            && same(self.origin, origin.topic)
+            && same(self.topic, record.topic())
+    }
+}
+
+fn refused(failure: Failure) -> Fate {
+    Fate::Settled(Err(failure.into()))
+}
+
+/// The key as an id.
+fn push_key(key: &[u8], body: &mut Vec<u8>) -> Result<(), Failure> {
+    let key = std::str::from_utf8(key).map_err(|_| Failure::Key("it is not UTF-8"))?;
+    match key.len() {
+        0 => Err(Failure::Key("it is empty")),
+        ID_BYTES_MAX.. if key.len() > ID_BYTES_MAX => Err(Failure::Key("it is longer than 512 bytes")),
+        _ => {
+            push_json(key, body);
+            Ok(())
+        }
+    }
+}
+
+fn push_json(text: &str, body: &mut Vec<u8>) {
+    serde_json::to_writer(body, text).expect("text can be written to memory");
+}
+
+/// A number in decimal; `format!` would cost more than the rest of the action.
+fn push_number(number: i64, body: &mut Vec<u8>) {
+    let mut digits = [0; 20];
+    let (mut at, mut rest) = (digits.len(), number.unsigned_abs());
+    loop {
+        at -= 1;
+        digits[at] = b'0' + u8::try_from(rest % 10).expect("a digit");
+        rest /= 10;
+        if rest == 0 {
+            break;
+        }
+    }
+    if number < 0 {
+        body.push(b'-');
+    }
+    body.extend_from_slice(&digits[at..]);
+}
+
+#[cfg(test)]
+mod tests;

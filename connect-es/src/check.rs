@@ -1,0 +1,97 @@
+//! The start-up check: what can be known to be wrong before the first record, all at once.
+
+use crate::{client::Client, config::NodeUrl, error::Failure};
+use connect_core::{Class, Error};
+use serde::Deserialize;
+
+/// The oldest Elasticsearch that is supported. OpenSearch began again at 1, with the API of 7.
+const ELASTICSEARCH_MIN: u32 = 7;
+
+#[derive(Deserialize)]
+struct Info {
+    version: VersionInfo,
+}
+
+#[derive(Deserialize)]
+struct VersionInfo {
+    number: String,
+    #[serde(default)]
+    distribution: Option<String>,
+}
+
+/// Asks every node who it is, and for the index that must be there.
+pub(crate) async fn check(client: &Client, index: Option<&str>) -> Result<(), Error> {
+    let (mut problems, mut away, mut reached) = (Vec::new(), None, None);
+    for url in client.urls() {
+        match client.ask(url, false, "").await {
+            Ok(info) => {
+                problems.extend(wrong_version(url, &info));
+                reached.get_or_insert(url);
+            }
+            Err(failure) => sort(failure, &mut problems, &mut away),
+        }
+    }
+    if let (Some(index), Some(url)) = (index, reached) {
+        match client.ask(url, true, index).await {
+            Ok(_) => {}
+            Err(Failure::Status { status: 404, .. }) => {
+                problems.push(format!("{url} has no index `{index}`, and index.required is true"));
+            }
+            Err(failure) => sort(failure, &mut problems, &mut away),
+        }
+    }
+    if !problems.is_empty() {
+        return Err(Error::fatal("check the cluster", problems.join("; ")));
+    }
+    // One node is enough: the others are taken in turns once they are back.
+    match (reached, away) {
+        (None, Some(error)) => Err(Error::retriable("reach the cluster", error)),
+        _ => Ok(()),
+    }
+}
+
+/// Credentials that don't hold at the start never will; a node that is away comes back.
+fn sort(failure: Failure, problems: &mut Vec<String>, away: &mut Option<Error>) {
+    if let Failure::Status { status: status @ (401 | 403), .. } = failure {
+        let hint = if status == 403 { " (the cluster privilege `monitor` is needed)" } else { "" };
+        problems.push(format!("{failure}{hint}"));
+        return;
+    }
+    let error = Error::from(failure);
+    match error.class() {
+        Class::Retriable => *away = Some(error),
+        Class::Poison | Class::Fatal => problems.push(error.report()),
+    }
+}
+
+fn wrong_version(url: &NodeUrl, info: &[u8]) -> Option<String> {
+    let Ok(Info { version }) = serde_json::from_slice::<Info>(info) else {
+        return Some(format!("{url} is neither Elasticsearch nor OpenSearch"));
+    };
+    let major: Option<u32> = version.number.split('.').next().and_then(|major| major.parse().ok());
+    let opensearch = version.distribution.as_deref() == Some("opensearch");
+    let name = if opensearch { "OpenSearch" } else { "Elasticsearch" };
+    tracing::info!(node = %url, product = name, version = %version.number, "reached a node");
+    if opensearch || major >= Some(ELASTICSEARCH_MIN) {
+        return None;
+    }
+    Some(format!("{url} is Elasticsearch {}: 7 or newer is needed", version.number))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn elasticsearch_from_7_and_any_opensearch_will_do() {
+        let url = "http://a".parse().unwrap();
+        let check = |info: &str, sound: bool| {
+            assert_eq!(wrong_version(&url, info.as_bytes()).is_none(), sound, "{info}");
+        };
+        check(r#"{"version":{"number":"7.17.28","build_flavor":"default"},"tagline":"You Know"}"#, true);
+        check(r#"{"version":{"number":"9.0.1"}}"#, true);
+        check(r#"{"version":{"number":"1.3.2","distribution":"opensearch"}}"#, true);
+        check(r#"{"version":{"number":"6.8.0"}}"#, false);
+        check("<html>", false);
+    }
+}

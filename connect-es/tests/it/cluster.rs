@@ -1,0 +1,122 @@
+//! A small model of a cluster behind the scripted server: it keeps documents and knows what it has promised.
+
+use connect_core::testing::http::{HttpServer, Reply, Request};
+use serde_json::{Value, json};
+use std::{
+    collections::{BTreeMap, HashMap, VecDeque},
+    sync::{Arc, Mutex, MutexGuard},
+};
+
+/// What the cluster remembers.
+#[derive(Debug, Default)]
+pub(crate) struct Memory {
+    /// Documents by id, with the number of writes.
+    pub(crate) documents: BTreeMap<String, (Value, usize)>,
+    /// Each write that was carried out: id and document, in order.
+    pub(crate) writes: Vec<(String, Value)>,
+    /// Statuses that items with this id get before they are carried out.
+    pub(crate) faults: HashMap<String, VecDeque<u16>>,
+    /// Ids that were refused for good.
+    pub(crate) refused: Vec<String>,
+    /// Rows that were sent again though their fate had been told.
+    pub(crate) needless: Vec<String>,
+    /// Requests that held one id twice.
+    pub(crate) doubled: Vec<String>,
+    /// The number of rows in each request that was looked into.
+    pub(crate) requests: Vec<usize>,
+    told: HashMap<String, usize>,
+}
+
+/// A cluster of one node.
+pub(crate) struct Cluster {
+    pub(crate) server: HttpServer,
+    memory: Arc<Mutex<Memory>>,
+}
+
+impl Cluster {
+    pub(crate) async fn start() -> Self {
+        let memory = Arc::new(Mutex::new(Memory::default()));
+        let shared = Arc::clone(&memory);
+        let server =
+            HttpServer::with_handler(move |request| answer(request, &mut lock(&shared))).await.unwrap();
+        Self { server, memory }
+    }
+
+    pub(crate) fn memory(&self) -> MutexGuard<'_, Memory> {
+        lock(&self.memory)
+    }
+}
+
+fn lock(memory: &Mutex<Memory>) -> MutexGuard<'_, Memory> {
+    memory.lock().unwrap()
+}
+
+fn answer(request: &Request, memory: &mut Memory) -> Reply {
+    match (request.method.as_str(), request.path.as_str()) {
+        ("GET", "/") => {
+            Reply::json(200, r#"{"version":{"number":"8.1.0"},"tagline":"You Know, for Search"}"#)
+        }
+        ("POST", "/_bulk") => bulk(&request.text(), memory),
+        _ => Reply::json(404, r#"{"error":{"type":"index_not_found_exception","reason":"no such index"}}"#),
+    }
+}
+
+fn bulk(body: &str, memory: &mut Memory) -> Reply {
+    let mut lines = body.split('\n');
+    let (mut items, mut ids) = (Vec::new(), Vec::new());
+    while let Some(action) = lines.next().filter(|line| !line.is_empty()) {
+        let action: Value = serde_json::from_str(action).unwrap();
+        let (operation, action) = action.as_object().unwrap().iter().next().unwrap();
+        let document = (operation != "delete").then(|| lines.next().unwrap());
+        let id = action["_id"].as_str().unwrap().to_owned();
+        // Rows of one id are told apart by their version.
+        let row = format!("{id}@{}", action["version"]);
+        if ids.contains(&id) {
+            memory.doubled.push(id.clone());
+        }
+        ids.push(id.clone());
+        let status = item(&id, &row, document, memory);
+        items.push((operation.clone(), id, status));
+    }
+    memory.requests.push(items.len());
+    let errors = items.iter().any(|(.., status)| *status >= 300);
+    let items: Vec<Value> =
+        items.into_iter().map(|(operation, id, status)| json!({operation: reply(&id, status)})).collect();
+    // In the order in which Elasticsearch writes it.
+    Reply::json(200, format!("{{\"took\":3,\"errors\":{errors},\"items\":{}}}", Value::from(items)))
+}
+
+fn item(id: &str, row: &str, document: Option<&str>, memory: &mut Memory) -> u16 {
+    if memory.told.contains_key(row) {
+        memory.needless.push(row.to_owned());
+    }
+    if let Some(status) = memory.faults.get_mut(id).and_then(VecDeque::pop_front) {
+        if !matches!(status, 429 | 503) {
+            memory.told.insert(row.to_owned(), 1);
+            memory.refused.push(id.to_owned());
+        }
+        return status;
+    }
+    let Ok(document) = serde_json::from_str::<Value>(document.unwrap_or("null")) else {
+        memory.told.insert(row.to_owned(), 1);
+        memory.refused.push(id.to_owned());
+        return 400;
+    };
+    memory.told.insert(row.to_owned(), 1);
+    memory.writes.push((id.to_owned(), document.clone()));
+    let (stored, writes) = memory.documents.entry(id.to_owned()).or_default();
+    *stored = document;
+    *writes += 1;
+    if *writes == 1 { 201 } else { 200 }
+}
+
+fn reply(id: &str, status: u16) -> Value {
+    let kind = match status {
+        200 | 201 => return json!({"_index": "t", "_id": id, "status": status, "result": "created"}),
+        409 => "version_conflict_engine_exception",
+        429 => "es_rejected_execution_exception",
+        503 => "unavailable_shards_exception",
+        _ => "mapper_parsing_exception",
+    };
+    json!({"_index": "t", "_id": id, "status": status, "error": {"type": kind, "reason": format!("scripted for {id}")}})
+}

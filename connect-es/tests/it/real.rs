@@ -1,0 +1,160 @@
+//! What only a real node can say.
+
+use connect_core::{
+    Batch, Bulk, Class, Error,
+    testing::{Message, batch},
+};
+use connect_es::{Elasticsearch, EsConfig, OnNull};
+use serde_json::Value;
+use services::http::request;
+use std::time::Duration;
+
+struct Node {
+    address: String,
+    url: String,
+}
+
+impl Node {
+    fn target(&self, index: &str, change: impl FnOnce(&mut EsConfig)) -> Elasticsearch {
+        let mut config = EsConfig::new(vec![self.url.parse().unwrap()]);
+        config.index = index.into();
+        change(&mut config);
+        Elasticsearch::new(&config).unwrap()
+    }
+
+    fn get(&self, path: &str) -> Value {
+        let (_, body) = request(&self.address, "GET", path, "", Duration::from_secs(30)).unwrap();
+        serde_json::from_str(&body).unwrap_or_else(|e| panic!("{path}: {e}: {body}"))
+    }
+
+    fn count(&self, index: &str) -> u64 {
+        request(&self.address, "POST", &format!("/{index}/_refresh"), "", Duration::from_secs(30)).unwrap();
+        self.get(&format!("/{index}/_count"))["count"].as_u64().unwrap()
+    }
+}
+
+async fn verdicts(target: &Elasticsearch, batch: &Batch) -> Vec<Result<(), Error>> {
+    match target.write(batch).await.unwrap().into_rows() {
+        Some(rows) => rows,
+        None => batch.iter().map(|_| Ok(())).collect(),
+    }
+}
+
+/// The list of `measurements`: each is refused on its own, between two good ones.
+const MALFORMED: [&[u8]; 14] = [
+    b"not json",
+    b"{\"a\":1",
+    b"[1,2]",
+    b"\"str\"",
+    b"12",
+    b"",
+    b"null",
+    b"{\"a\":1}{\"b\":2}",
+    b"{\"a\":\"\xff\xfe\"}",
+    b"{\"a\":1,\"a\":2}",
+    b"{\"a\":\"\x01\"}",
+    b"{\"a\":NaN}",
+    b"{a:1}",
+    b"{\"a\":1} trailing",
+];
+
+const ODD_BUT_GOOD: [&[u8]; 6] = [
+    b"  {\"b\":1}  ",
+    b"\xef\xbb\xbf{\"b\":1}",
+    b"{\"b\":1}\r",
+    b"{\"c\":\"\\ud800\"}",
+    b"{\n  \"b\": 1\n}\n",
+    b"{\"c\":\"line\\nfeed\"}",
+];
+
+async fn each_malformed_document_is_poison_and_its_neighbours_are_written(node: &Node) {
+    let target = node.target("malformed", |_| {});
+    target.open().await.unwrap();
+    let good = |n: usize| format!("{{\"n\":{n}}}").into_bytes();
+    let values = MALFORMED.iter().enumerate().flat_map(|(n, bad)| [good(n), bad.to_vec()]);
+    let rows = batch(values.chain([good(99)]).map(Message::new));
+    for (row, verdict) in verdicts(&target, &rows).await.into_iter().enumerate() {
+        let what = format!("row {row}: {:?}", rows.get(row).and_then(|record| record.value()));
+        let expected = if row % 2 == 0 { Ok(()) } else { Err(Class::Poison) };
+        assert_eq!(verdict.as_ref().map(|()| ()).map_err(Error::class), expected, "{what}: {verdict:?}");
+    }
+    assert_eq!(node.count("malformed"), MALFORMED.len() as u64 + 1);
+    let odd = node.target("odd", |_| {});
+    let rows = batch(ODD_BUT_GOOD.map(|value| Message::new(value.to_vec())));
+    assert!(verdicts(&odd, &rows).await.iter().all(Result::is_ok));
+    assert_eq!(node.count("odd"), ODD_BUT_GOOD.len() as u64);
+}
+
+async fn a_repetition_changes_nothing(node: &Node) {
+    let target = node.target("again", |_| {});
+    let rows = batch((0..100).map(|n| Message::new(format!("{{\"n\":{n}}}"))));
+    for _ in 0..3 {
+        assert!(target.write(&rows).await.unwrap().is_delivered());
+    }
+    assert_eq!(node.count("again"), 100);
+    let create = node.target("created", |config| config.write_method = connect_es::WriteMethod::Create);
+    for already in [0, 100] {
+        assert!(verdicts(&create, &rows).await.iter().all(Result::is_ok));
+        assert_eq!(create.already_present(), already);
+    }
+    assert_eq!(node.count("created"), 100);
+}
+
+async fn versions_keep_late_writes_out_and_deletes_hold(node: &Node) {
+    let target = node.target("versions", |config| {
+        config.key_ignore = false;
+        config.on_null = OnNull::Delete;
+    });
+    // One batch per row, as the order key wants it: offsets 0 to 3.
+    let rows = batch([
+        Message::new("{\"v\":0}").key("a"),
+        Message::new("{\"v\":1}").key("a"),
+        Message::tombstone("a"),
+        Message::tombstone("never there"),
+    ]);
+    let one = |row: u32| rows.subset(&[row]);
+    for (row, version) in [(0, Some(0)), (1, Some(1)), (0, Some(1)), (2, None), (1, None), (3, None)] {
+        assert!(verdicts(&target, &one(row)).await.iter().all(Result::is_ok), "row {row}");
+        let found = node.get("/versions/_doc/a");
+        assert_eq!(found["_source"]["v"].as_i64(), version, "after row {row}: {found}");
+    }
+    assert_eq!(target.already_present(), 2);
+}
+
+async fn upserts_merge_fields(node: &Node) {
+    let target = node.target("merged", |config| {
+        config.key_ignore = false;
+        config.write_method = connect_es::WriteMethod::Upsert;
+    });
+    for value in ["{\"a\":1}", "{\"b\":2}", "{\"a\":3}"] {
+        assert!(target.write(&batch([Message::new(value).key("k")])).await.unwrap().is_delivered());
+    }
+    assert_eq!(node.get("/merged/_doc/k")["_source"], serde_json::json!({"a": 3, "b": 2}));
+}
+
+async fn a_required_index_is_looked_for(node: &Node) {
+    let error = node.target("nowhere", |config| config.index_required = true).open().await.unwrap_err();
+    assert!(error.class() == Class::Fatal && error.report().contains("nowhere"), "{error:?}");
+    node.target("again", |config| config.index_required = true).open().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn elasticsearch() {
+    let server = tokio::task::spawn_blocking(services::Elasticsearch::start).await.unwrap().unwrap();
+    let node = Node { address: server.address().to_owned(), url: server.url().to_owned() };
+    each_malformed_document_is_poison_and_its_neighbours_are_written(&node).await;
+    a_repetition_changes_nothing(&node).await;
+    versions_keep_late_writes_out_and_deletes_hold(&node).await;
+    upserts_merge_fields(&node).await;
+    a_required_index_is_looked_for(&node).await;
+    tokio::task::spawn_blocking(move || drop(server)).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn opensearch() {
+    let server = tokio::task::spawn_blocking(services::OpenSearch::start).await.unwrap().unwrap();
+    let node = Node { address: server.address().to_owned(), url: server.url().to_owned() };
+    each_malformed_document_is_poison_and_its_neighbours_are_written(&node).await;
+    versions_keep_late_writes_out_and_deletes_hold(&node).await;
+    tokio::task::spawn_blocking(move || drop(server)).await.unwrap();
+}

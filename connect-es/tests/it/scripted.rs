@@ -1,0 +1,145 @@
+//! Single requests: what is sent, and what each kind of answer means.
+
+use connect_core::{
+    Batch, Bulk, Class, Error, Outcome,
+    testing::{
+        batch,
+        http::{HttpServer, Reply},
+    },
+};
+use connect_es::{Elasticsearch, EsConfig};
+use std::time::Duration;
+
+fn target(servers: &[&HttpServer], change: impl FnOnce(&mut EsConfig)) -> Elasticsearch {
+    let mut config = EsConfig::new(servers.iter().map(|server| server.url().parse().unwrap()).collect());
+    change(&mut config);
+    Elasticsearch::new(&config).unwrap()
+}
+
+fn rows(count: usize) -> Batch {
+    batch((0..count).map(|n| format!("{{\"n\":{n}}}")))
+}
+
+async fn answered(reply: Reply, count: usize) -> Result<Outcome, Error> {
+    let server = HttpServer::start().await.unwrap();
+    server.push(reply);
+    target(&[&server], |_| {}).write(&rows(count)).await
+}
+
+fn class(result: Result<Outcome, Error>) -> Class {
+    result.unwrap_err().class()
+}
+
+const DELIVERED: &str = r#"{"took":1,"errors":false,"items":[]}"#;
+
+#[tokio::test]
+async fn a_request_is_what_bulk_wants_and_carries_the_credentials() {
+    let server = HttpServer::start().await.unwrap();
+    server.push(Reply::json(200, DELIVERED));
+    let target = target(&[&server], |config| {
+        config.username = Some("elastic".into());
+        config.password = Some("hunter2".into());
+        config.index = "logs".into();
+    });
+    assert!(target.write(&rows(2)).await.unwrap().is_delivered());
+    let request = &server.requests()[0];
+    assert_eq!((request.method.as_str(), request.path.as_str()), ("POST", "/_bulk"));
+    assert_eq!(request.header("content-type"), Some("application/x-ndjson"));
+    assert_eq!(request.header("authorization"), Some("Basic ZWxhc3RpYzpodW50ZXIy"));
+    let actions: Vec<String> = request.text().lines().map(str::to_owned).collect();
+    assert_eq!(actions.len(), 4);
+    assert!(actions[0].starts_with("{\"index\":{\"_index\":\"logs\",\"_id\":\""), "{}", actions[0]);
+    assert_eq!(actions[3], "{\"n\":1}");
+    let shown = format!("{target:?}");
+    assert!(!shown.contains("hunter2") && !shown.contains("ZWxhc3RpYzpodW50ZXIy"), "{shown}");
+}
+
+#[tokio::test]
+async fn answers_to_the_whole_request_have_their_classes() {
+    for status in [400, 413, 422] {
+        assert_eq!(class(answered(Reply::new(status), 2).await), Class::Poison, "{status}");
+    }
+    for status in [401, 403, 404, 408, 429, 500, 502, 503, 504] {
+        assert_eq!(class(answered(Reply::new(status), 2).await), Class::Retriable, "{status}");
+    }
+    for status in [301, 405, 415] {
+        assert_eq!(class(answered(Reply::new(status), 2).await), Class::Fatal, "{status}");
+    }
+    for broken in [Reply::reset(), Reply::close(), Reply::new(200).body("<html>"), Reply::new(200)] {
+        assert_eq!(class(answered(broken, 2).await), Class::Retriable);
+    }
+    let wait = answered(Reply::new(429).header("retry-after", "7"), 1).await.unwrap_err().retry_after();
+    assert_eq!(wait, Some(Duration::from_secs(7)));
+}
+
+#[tokio::test]
+async fn an_answer_that_breaks_off_counts_only_if_it_has_said_enough() {
+    let success = format!(r#"{{"took":1,"errors":false,"items":[{}]}}"#, "{},".repeat(10_000));
+    assert!(answered(Reply::json(200, success.clone()).reset_after(200), 2).await.unwrap().is_delivered());
+    let failure = success.replace("false", "true");
+    assert_eq!(class(answered(Reply::json(200, failure).close_after(200), 2).await), Class::Retriable);
+}
+
+#[tokio::test]
+async fn a_missing_item_is_unanswered_and_one_too_many_stops() {
+    let item = r#"{"index":{"status":201}}"#;
+    let answer =
+        |items: &[&str]| Reply::json(200, format!(r#"{{"errors":true,"items":[{}]}}"#, items.join(",")));
+    let rows = answered(answer(&[item]), 2).await.unwrap().into_rows().unwrap();
+    assert!(rows[0].is_ok());
+    assert_eq!(rows[1].as_ref().unwrap_err().class(), Class::Retriable);
+    assert_eq!(class(answered(answer(&[item; 3]), 2).await), Class::Fatal);
+}
+
+#[tokio::test]
+async fn an_answer_that_is_too_large_is_asked_for_in_halves() {
+    let reply = Reply::json(200, format!(r#"{{"errors":true,"items":["{}"#, "x".repeat(17 << 20)));
+    assert_eq!(class(answered(reply, 2).await), Class::Poison);
+}
+
+#[tokio::test]
+async fn nodes_take_turns_and_one_that_fails_rests() {
+    let handler = |_: &connect_core::testing::http::Request| Reply::json(200, DELIVERED);
+    let (sound, broken) =
+        (HttpServer::with_handler(handler).await.unwrap(), HttpServer::start().await.unwrap());
+    let target = target(&[&sound, &broken], |_| {});
+    broken.push(Reply::json(200, DELIVERED));
+    broken.push(Reply::reset());
+    let mut failed = 0;
+    for _ in 0..8 {
+        failed += usize::from(target.write(&rows(1)).await.is_err());
+    }
+    assert_eq!((failed, sound.requests().len(), broken.requests().len()), (1, 6, 2));
+}
+
+#[tokio::test]
+async fn all_problems_are_named_at_the_start() {
+    let (old, strange, down) = (
+        HttpServer::start().await.unwrap(),
+        HttpServer::start().await.unwrap(),
+        HttpServer::start().await.unwrap(),
+    );
+    old.push(Reply::json(200, r#"{"version":{"number":"6.8.23"}}"#));
+    old.push(Reply::new(404));
+    strange.push(Reply::json(403, r#"{"error":{"type":"security_exception","reason":"not allowed"}}"#));
+    down.push(Reply::reset());
+    let target = target(&[&old, &strange, &down], |config| {
+        config.index = "missing".into();
+        config.index_required = true;
+    });
+    let error = target.open().await.unwrap_err();
+    assert_eq!(error.class(), Class::Fatal);
+    for text in ["6.8.23", "not allowed", "no index `missing`"] {
+        assert!(error.report().contains(text), "{text} in {error:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_cluster_that_is_away_is_no_mistake_and_one_node_is_enough() {
+    let (up, down) = (HttpServer::start().await.unwrap(), HttpServer::start().await.unwrap());
+    up.push(Reply::json(200, r#"{"version":{"number":"2.18.0","distribution":"opensearch"}}"#));
+    down.push(Reply::reset());
+    target(&[&down, &up], |_| {}).open().await.unwrap();
+    down.push(Reply::new(503));
+    assert_eq!(target(&[&down], |_| {}).open().await.unwrap_err().class(), Class::Retriable);
+}
