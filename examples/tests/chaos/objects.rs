@@ -52,7 +52,6 @@ pub(crate) fn assert_exactly_once(
     plan: Plan,
     excused: impl Fn(i32, u64) -> bool,
 ) -> usize {
-    let place = dir.display().to_string();
     let objects = list(dir);
     let mut tally = Tally::new(plan);
     for object in &objects {
@@ -61,7 +60,7 @@ pub(crate) fn assert_exactly_once(
         assert!(text.ends_with('\n'), "{name} ends in the middle of a line");
         let mut last = None;
         for line in text.lines() {
-            let (partition, number) = tally.count(line, &name);
+            let (partition, number) = tally.count(line).unwrap_or_else(|e| panic!("{name}: {e}"));
             assert!(last.is_none_or(|last| last < number), "{name}: {number} stands behind {last:?}");
             last = Some(number);
             let folder = format!("/{topic}/{partition}/{}/", plan.path(partition, number));
@@ -69,6 +68,8 @@ pub(crate) fn assert_exactly_once(
         }
         assert!(last.is_some(), "{name} is empty");
     }
-    tally.assert_exactly_once_but(&place, excused);
+    if let Some(faults) = tally.faults(excused) {
+        panic!("{}: {faults}", dir.display());
+    }
     objects.len()
 }

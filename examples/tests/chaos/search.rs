@@ -70,7 +70,8 @@ pub(crate) fn assert_exactly_once(index: &str, plan: Plan, excused: impl Fn(i32,
     loop {
         let page: Page<'_> = serde_json::from_str(&answer).expect("a page of hits");
         for hit in &page.hits.hits {
-            let (partition, number) = tally.count(hit.source.get(), &format!("{index}/{}", hit.id));
+            let counted = tally.count(hit.source.get());
+            let (partition, number) = counted.unwrap_or_else(|e| panic!("{index}/{}: {e}", hit.id));
             // Made from topic, partition and offset, and the plan's numbers are offsets.
             assert!(
                 hit.id.ends_with(&format!("+{partition}+{number}")),
@@ -84,5 +85,7 @@ pub(crate) fn assert_exactly_once(index: &str, plan: Plan, excused: impl Fn(i32,
         let next = format!(r#"{{"scroll":"2m","scroll_id":"{}"}}"#, page.scroll);
         answer = ask("POST", "/_search/scroll", &next);
     }
-    tally.assert_exactly_once_but(index, excused);
+    if let Some(faults) = tally.faults(excused) {
+        panic!("{index}: {faults}");
+    }
 }
