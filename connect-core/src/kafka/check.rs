@@ -57,11 +57,10 @@ pub(super) fn setup(config: &KafkaConfig, task: &Task) -> Result<Setup, Error> {
         }
     }
     problems.extend(shape(config));
-    let max_poll = match get("max.poll.interval.ms").map(str::parse) {
-        Some(Ok(ms)) => Duration::from_millis(ms),
-        // What is no number was reported above. The default is librdkafka's.
-        Some(Err(_)) | None => Duration::from_secs(300),
-    };
+    // What is no number was reported above. The defaults are librdkafka's.
+    let ms =
+        |name, default| Duration::from_millis(get(name).and_then(|ms| ms.parse().ok()).unwrap_or(default));
+    let max_poll = ms("max.poll.interval.ms", 300_000);
     if !problems.is_empty() {
         return Err(Error::fatal("configure the kafka source", problems.join("; ")));
     }
@@ -70,6 +69,8 @@ pub(super) fn setup(config: &KafkaConfig, task: &Task) -> Result<Setup, Error> {
         config: config.clone(),
         revoke_within: config.revoke_timeout.min(max_poll / 2),
         call_timeout: Duration::from_secs(5).min(max_poll / 4),
+        look_every: ms("topic.metadata.refresh.interval.ms", 300_000),
+        preview: task.preview,
     })
 }
 

@@ -3,13 +3,17 @@
 use crate::config::Passthrough;
 use std::{collections::BTreeMap, time::Duration};
 
+/// Topics that brokers keep for themselves; no pattern finds them.
+const INTERNAL: [&str; 3] = ["__consumer_offsets", "__transaction_state", "__share_group_state"];
+
 /// Which topics are read.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Topics {
     /// These.
     List(Vec<String>),
-    /// All whose whole name matches this regular expression, those that are created later included (they are found
-    /// within `topic.metadata.refresh.interval.ms`, 5 minutes by default).
+    /// All whose whole name matches this regular expression (of the `regex` crate), those that are created later
+    /// included: they are found within `topic.metadata.refresh.interval.ms`, librdkafka's 5 minutes by default.
+    /// Matched here, because librdkafka's own expressions know neither `\d` nor `(?:`.
     Pattern(String),
 }
 
@@ -151,21 +155,14 @@ impl Topics {
         match self {
             Self::List(names) => names.iter().any(|name| name == topic),
             Self::Pattern(pattern) => {
-                regex::Regex::new(&anchored(pattern)).is_ok_and(|regex| regex.is_match(topic))
+                let internal = INTERNAL.contains(&topic);
+                !internal && regex::Regex::new(&anchored(pattern)).is_ok_and(|regex| regex.is_match(topic))
             }
-        }
-    }
-
-    /// What librdkafka is to subscribe to.
-    pub(super) fn subscription(&self) -> Vec<String> {
-        match self {
-            Self::List(names) => names.clone(),
-            Self::Pattern(pattern) => vec![anchored(pattern)],
         }
     }
 }
 
-/// librdkafka takes what begins with `^` for a pattern.
+/// The pattern for whole names.
 fn anchored(pattern: &str) -> String {
     format!("^(?:{pattern})$")
 }

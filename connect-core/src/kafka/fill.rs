@@ -8,7 +8,7 @@ use super::{
     table::{Hold, Table},
 };
 use crate::{BATCH_BYTES_MAX, BATCH_RECORDS_MAX, BatchBuilder, Entry, Error, Event, PartitionId};
-use rdkafka::{Offset, TopicPartitionList, consumer::Consumer, error::RDKafkaErrorCode as Code};
+use rdkafka::{consumer::Consumer, error::RDKafkaErrorCode as Code};
 use std::{ops::Range, sync::Arc};
 
 /// What a message that is no record asks for.
@@ -88,12 +88,19 @@ impl Reader<'_> {
             .consumer
             .fetch_watermarks(&topic, partition, timeout)
             .map_err(|error| errors::failed("ask what the log holds", error))?;
-        let mut list = TopicPartitionList::new();
-        let mut seek_to = |offset| list.add_partition(&topic, partition).set_offset(Offset::Offset(offset));
         if (low..=high).contains(&next) {
             // A replica that lags behind has taken over, or records came meanwhile.
-            seek_to(next).map_err(|error| errors::failed("seek", error))?;
-            return self.seek(list);
+            tracing::warn!(
+                topic = &*topic,
+                partition,
+                next,
+                low,
+                high,
+                reason,
+                "read again from the same offset"
+            );
+            self.repositions.push(id);
+            return Ok(());
         }
         let about = format!("topic {topic}, partition {partition}, offset {next}");
         let error = |advice: &str| {
@@ -109,12 +116,12 @@ impl Reader<'_> {
         let error = error("");
         tracing::error!(error = %error.report(), "data loss; going on at {low}");
         if next < low {
-            seek_to(low).map_err(|error| errors::failed("seek", error))?;
             if let Some(slot) = self.table.get_mut(id) {
                 slot.next = low;
             }
             self.mailbox.deliver(Event::Gap(id, next..low, error));
-            self.seek(list)
+            self.repositions.push(id);
+            Ok(())
         } else {
             // Watermarks never move backwards within an assignment: a new one begins. How much is lost is unknown.
             self.mailbox.tell(Event::Gap(id, next..next, error));

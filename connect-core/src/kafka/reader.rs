@@ -8,11 +8,12 @@ use super::{
     batch_queue::{BatchQueue, Messages},
     check,
     commits::{Commits, Request},
-    config::KafkaConfig,
+    config::{KafkaConfig, Topics},
     context::{CommitResult, ReaderConsumer, ReaderContext, Told},
     errors,
     mailbox::{Command, Mailbox},
     rebalance::{Revoking, Starting},
+    start,
     table::{Hold, Table},
 };
 use crate::{BatchBuilder, Commit, Error, Event, PartitionId};
@@ -42,25 +43,27 @@ pub(super) struct Setup {
     pub(super) revoke_within: Duration,
     /// The longest wait for an answer from a broker in a call that blocks.
     pub(super) call_timeout: Duration,
+    /// How often topics are looked for that match the pattern.
+    pub(super) look_every: Duration,
+    /// Only looked at: no member of the group, no commits.
+    pub(super) preview: bool,
 }
 
-/// Connects, checks and subscribes.
+/// Connects and checks.
 pub(super) fn connect(setup: &Setup) -> Result<ReaderConsumer, Error> {
     let consumer: ReaderConsumer = setup
         .client
         .create_with_context(ReaderContext::default())
         .map_err(|error| Error::fatal("create the kafka consumer", check::without_secrets(error)))?;
     check::reachable(&consumer, &setup.config.topics, setup.call_timeout * 2)?;
-    let names = setup.config.topics.subscription();
-    let names: Vec<&str> = names.iter().map(String::as_str).collect();
-    consumer.subscribe(&names).map_err(|error| Error::fatal("subscribe", error))?;
     Ok(consumer)
 }
 
 /// Serves until the task wants it to stop or something ends it. Queue and messages are gone when this returns.
 pub(super) fn serve(consumer: &ReaderConsumer, setup: &Setup, mailbox: &Mailbox) {
     let mut reader = Reader::new(consumer, setup, mailbox);
-    if let Err(error) = reader.run() {
+    let outcome = if setup.preview { reader.begin_preview() } else { reader.subscribe() };
+    if let Err(error) = outcome.and_then(|()| reader.run()) {
         mailbox.fail(error);
     }
     reader.leave();
@@ -82,6 +85,12 @@ pub(super) struct Reader<'c> {
     pub(super) revoking: Option<Revoking>,
     /// Released by the task, but commits of them wait to be sent.
     pub(super) releasing: Vec<PartitionId>,
+    /// To be read from the offset that is expected next, as soon as no rebalance is under way.
+    pub(super) repositions: Vec<PartitionId>,
+    /// What is subscribed to.
+    subscription: Vec<String>,
+    /// When to look for topics that match the pattern again.
+    look_at: Instant,
     /// Bytes of an average record, for the size of batch calls.
     pub(super) average: usize,
     /// Partitions were assigned before: what is refused from now on may be granted again.
@@ -103,6 +112,9 @@ impl<'c> Reader<'c> {
             starting: Vec::new(),
             revoking: None,
             releasing: Vec::new(),
+            repositions: Vec::new(),
+            subscription: Vec::new(),
+            look_at: Instant::now(),
             average: 512,
             settled: false,
             ends_at: Instant::now() + ENDS_EVERY,
@@ -120,8 +132,10 @@ impl<'c> Reader<'c> {
             }
             self.serve_events()?;
             self.serve_rebalances()?;
+            self.reposition()?;
             self.send_commit();
             self.tell_ends();
+            self.look_for_topics();
             if turn.room > 0 {
                 self.read(turn.room)?;
             } else {
@@ -131,11 +145,35 @@ impl<'c> Reader<'c> {
         }
     }
 
+    /// Subscribes to the list, or to what the pattern finds now, where that has changed.
+    fn subscribe(&mut self) -> Result<(), Error> {
+        self.look_at = Instant::now() + self.setup.look_every;
+        let names = start::names(self.consumer, &self.setup.config.topics, self.setup.call_timeout)?;
+        if names == self.subscription || names.is_empty() {
+            return Ok(());
+        }
+        let list: Vec<&str> = names.iter().map(String::as_str).collect();
+        self.consumer.subscribe(&list).map_err(|error| Error::fatal("subscribe", error))?;
+        self.subscription = names;
+        Ok(())
+    }
+
+    fn look_for_topics(&mut self) {
+        let listed = matches!(self.setup.config.topics, Topics::List(_));
+        if listed || self.setup.preview || Instant::now() < self.look_at {
+            return;
+        }
+        if let Err(error) = self.subscribe() {
+            tracing::warn!(error = %error.report(), "cannot look for new topics");
+        }
+    }
+
     fn obey(&mut self, command: Command) -> Result<(), Error> {
         match command {
             Command::Commit(commits) => {
                 let (table, releasing) = (&self.table, &self.releasing);
-                self.commits.add(commits, |id| table.may_commit(id) && !releasing.contains(&id));
+                let allowed = !self.setup.preview;
+                self.commits.add(commits, |id| allowed && table.may_commit(id) && !releasing.contains(&id));
                 Ok(())
             }
             Command::Release(ids) => {
@@ -290,6 +328,7 @@ impl<'c> Reader<'c> {
             return;
         }
         self.ends_at = Instant::now() + ENDS_EVERY;
+        self.forward_again();
         let reading = self.table.iter().filter(|slot| slot.hold == Hold::Reading);
         let ends = reading.filter_map(|slot| {
             let (_, high) = self.queue.watermarks(&slot.topic, slot.partition)?;

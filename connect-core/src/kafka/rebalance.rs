@@ -13,7 +13,11 @@ use super::{
     table::Hold,
 };
 use crate::{Assigned, Backoff, BackoffConfig, Class, Error, Event, PartitionId};
-use rdkafka::{Offset, TopicPartitionList, consumer::Consumer, error::RDKafkaErrorCode as Code};
+use rdkafka::{
+    Offset, TopicPartitionList,
+    consumer::{Consumer, RebalanceProtocol},
+    error::RDKafkaErrorCode as Code,
+};
 use std::{
     sync::Arc,
     time::{Duration, Instant},
@@ -67,6 +71,14 @@ impl Reader<'_> {
         };
         let partitions = partitions.into_iter().map(|(topic, partition)| (share(topic), partition)).collect();
         self.starting.push(Starting::new(partitions, true));
+    }
+
+    /// Everything that the subscription has now, without being a member of the group.
+    pub(super) fn begin_preview(&mut self) -> Result<(), Error> {
+        let topics = &self.setup.config.topics;
+        let partitions = start::subscribed(self.consumer, topics, self.setup.call_timeout)?;
+        self.starting.push(Starting::new(partitions, true));
+        Ok(())
     }
 
     /// librdkafka was told to revoke these. Lost ones are gone already.
@@ -278,7 +290,7 @@ impl Reader<'_> {
             found.note = start::without_mark(found.note.take());
         }
         let Some(starting) = self.starting.first_mut() else { return };
-        if fresh.is_empty() {
+        if fresh.is_empty() || self.setup.preview {
             starting.step = Step::Ready(found);
         } else {
             starting.step = Step::Committing(found);
@@ -319,15 +331,48 @@ impl Reader<'_> {
         if assign {
             context::answer_assign(self.consumer, &list).map_err(|error| failed("assign partitions", error))
         } else {
-            self.seek(list)
+            let ids =
+                self.table.iter().filter(|slot| list.find_partition(&slot.topic, slot.partition).is_some());
+            self.repositions.extend(ids.map(|slot| slot.id));
+            Ok(())
         }
     }
 
-    /// Goes on at the offsets of `list`.
-    pub(super) fn seek(&mut self, list: TopicPartitionList) -> Result<(), Error> {
-        let moved = self.consumer.seek_partitions(list, self.setup.call_timeout);
-        let moved = moved.and_then(|list| list.elements().iter().try_for_each(|element| element.error()));
-        moved.map_err(|error| failed("seek", error))
+    /// Lets partitions go on at the offset that is expected next. After it has reported an offset out of range,
+    /// librdkafka has stopped the partition, and refuses to seek: it has to be assigned again.
+    ///
+    /// Only between rebalances, because it would be taken for the answer to one.
+    pub(super) fn reposition(&mut self) -> Result<(), Error> {
+        if self.repositions.is_empty() || self.revoking.is_some() || self.starting.iter().any(|s| s.assign) {
+            return Ok(());
+        }
+        let ids = std::mem::take(&mut self.repositions);
+        let eager = !matches!(self.consumer.rebalance_protocol(), RebalanceProtocol::Cooperative);
+        let (mut removed, mut added) = (TopicPartitionList::new(), TopicPartitionList::new());
+        let reading = self.table.iter().filter(|slot| slot.hold == Hold::Reading);
+        for slot in reading.filter(|slot| eager || ids.contains(&slot.id)) {
+            self.messages.discard(|m| m.partition() == slot.partition && m.topic() == &*slot.topic);
+            removed.add_partition(&slot.topic, slot.partition);
+            let set = added.add_partition(&slot.topic, slot.partition).set_offset(Offset::Offset(slot.next));
+            set.map_err(|error| Error::fatal("assign partitions", error))?;
+        }
+        if added.count() == 0 {
+            return Ok(());
+        }
+        let mut result =
+            if eager { self.consumer.unassign() } else { self.consumer.incremental_unassign(&removed) };
+        // The old forwarding ends some time after the call; `forward_again` makes up for it.
+        self.forward_again();
+        result = result.and_then(|()| context::answer_assign(self.consumer, &added));
+        result.map_err(|error| failed("assign partitions again", error))
+    }
+
+    /// Forwards the queue of every partition once more: without effect where it is forwarded already. What came
+    /// meanwhile moves along.
+    pub(super) fn forward_again(&self) {
+        for slot in self.table.iter().filter(|slot| slot.hold == Hold::Reading) {
+            self.queue.forward(&slot.topic, slot.partition);
+        }
     }
 
     /// Answers what waits for an answer, so that the group can be left at once.

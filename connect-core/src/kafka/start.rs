@@ -7,7 +7,12 @@ use super::{
 };
 use crate::Error;
 use bytes::Bytes;
-use rdkafka::{Offset, TopicPartitionList, consumer::Consumer, error::KafkaResult, metadata::Metadata};
+use rdkafka::{
+    Offset, TopicPartitionList,
+    consumer::Consumer,
+    error::KafkaResult,
+    metadata::{Metadata, MetadataTopic},
+};
 use std::{
     sync::Arc,
     time::{Duration, SystemTime, UNIX_EPOCH},
@@ -95,29 +100,52 @@ pub(super) fn has_begun(
 }
 
 /// All partitions of all topics that the subscription has now.
-fn subscribed(
+pub(super) fn subscribed(
     consumer: &ReaderConsumer,
     topics: &Topics,
     timeout: Duration,
 ) -> Result<Vec<(Arc<str>, i32)>, Error> {
     let mut all = Vec::new();
-    let mut add = |metadata: &Metadata| {
-        for topic in metadata.topics().iter().filter(|topic| topics.matches(topic.name())) {
-            let name: Arc<str> = topic.name().into();
-            all.extend(topic.partitions().iter().map(|partition| (Arc::clone(&name), partition.id())));
+    each_topic(consumer, topics, timeout, |topic| {
+        let name: Arc<str> = topic.name().into();
+        all.extend(topic.partitions().iter().map(|partition| (Arc::clone(&name), partition.id())));
+    })?;
+    Ok(all)
+}
+
+/// What to subscribe to: the list, or what the pattern finds now, sorted.
+pub(super) fn names(
+    consumer: &ReaderConsumer,
+    topics: &Topics,
+    timeout: Duration,
+) -> Result<Vec<String>, Error> {
+    let mut names = Vec::new();
+    match topics {
+        Topics::List(list) => names.clone_from(list),
+        Topics::Pattern(_) => {
+            each_topic(consumer, topics, timeout, |topic| names.push(topic.name().to_owned()))?;
         }
-    };
+    }
+    names.sort_unstable();
+    names.dedup();
+    Ok(names)
+}
+
+fn each_topic(
+    consumer: &ReaderConsumer,
+    topics: &Topics,
+    timeout: Duration,
+    mut visit: impl FnMut(&MetadataTopic),
+) -> Result<(), Error> {
     let fetch =
         |topic| consumer.fetch_metadata(topic, timeout).map_err(|error| failed("read metadata", error));
-    match topics {
-        Topics::List(names) => {
-            for name in names {
-                add(&fetch(Some(name))?);
-            }
-        }
-        Topics::Pattern(_) => add(&fetch(None)?),
-    }
-    Ok(all)
+    let all = match topics {
+        Topics::List(names) => names.iter().map(|name| fetch(Some(name))).collect::<Result<Vec<_>, _>>()?,
+        Topics::Pattern(_) => vec![fetch(None)?],
+    };
+    let found = all.iter().flat_map(Metadata::topics);
+    found.filter(|topic| topics.matches(topic.name())).for_each(&mut visit);
+    Ok(())
 }
 
 /// Resolves the start position of partitions that have no commit to numbers.

@@ -21,15 +21,15 @@ use std::{
 static KAFKA: LazyLock<Kafka> = LazyLock::new(|| Kafka::start().expect("a kafka broker starts"));
 
 /// Both group protocols.
-pub const PROTOCOLS: [&str; 2] = ["classic", "consumer"];
+pub(crate) const PROTOCOLS: [&str; 2] = ["classic", "consumer"];
 const WAIT: Duration = Duration::from_secs(20);
 
-pub fn bootstrap() -> &'static str {
+pub(crate) fn bootstrap() -> &'static str {
     KAFKA.bootstrap()
 }
 
 /// What `RUST_LOG` asks for.
-pub fn show_logs() {
+pub(crate) fn show_logs() {
     static ONCE: LazyLock<()> = LazyLock::new(|| {
         let filter = tracing_subscriber::EnvFilter::from_default_env();
         tracing_subscriber::fmt().with_env_filter(filter).with_test_writer().init();
@@ -38,7 +38,7 @@ pub fn show_logs() {
 }
 
 /// A name that no other test uses.
-pub fn unique(name: &str) -> String {
+pub(crate) fn unique(name: &str) -> String {
     static NEXT: AtomicU32 = AtomicU32::new(0);
     format!("{name}-{}", NEXT.fetch_add(1, Ordering::Relaxed))
 }
@@ -54,17 +54,17 @@ fn admin() -> AdminClient<DefaultClientContext> {
 }
 
 /// A new topic of this many partitions.
-pub async fn topic(name: &str, partitions: i32) -> String {
+pub(crate) async fn topic(name: &str, partitions: i32) -> String {
     topic_with(name, partitions, &[]).await
 }
 
-pub async fn topic_with(name: &str, partitions: i32, settings: &[(&str, &str)]) -> String {
+pub(crate) async fn topic_with(name: &str, partitions: i32, settings: &[(&str, &str)]) -> String {
     let topic = unique(name);
     create(&topic, partitions, settings).await;
     topic
 }
 
-pub async fn create(topic: &str, partitions: i32, settings: &[(&str, &str)]) {
+pub(crate) async fn create(topic: &str, partitions: i32, settings: &[(&str, &str)]) {
     let mut new = NewTopic::new(topic, partitions, TopicReplication::Fixed(1));
     for (key, value) in settings {
         new = new.set(key, value);
@@ -87,12 +87,12 @@ fn metadata_of(topic: &str, partitions: usize) {
     panic!("{topic} has not got {partitions} partitions");
 }
 
-pub async fn delete(topic: &str) {
+pub(crate) async fn delete(topic: &str) {
     let results = admin().delete_topics(&[topic], &AdminOptions::new()).await.expect("delete the topic");
     results.into_iter().for_each(|result| drop(result.expect("delete the topic")));
 }
 
-pub async fn grow(topic: &str, partitions: usize) {
+pub(crate) async fn grow(topic: &str, partitions: usize) {
     let new = NewPartitions::new(topic, partitions);
     let results = admin().create_partitions([&new], &AdminOptions::new()).await.expect("add partitions");
     results.into_iter().for_each(|result| drop(result.expect("add partitions")));
@@ -100,21 +100,21 @@ pub async fn grow(topic: &str, partitions: usize) {
 }
 
 /// Deletes the records below `offset`, as retention would.
-pub async fn delete_records(topic: &str, partition: i32, offset: i64) {
+pub(crate) async fn delete_records(topic: &str, partition: i32, offset: i64) {
     let mut list = TopicPartitionList::new();
     list.add_partition_offset(topic, partition, Offset::Offset(offset)).expect("a list");
     admin().delete_records(&list, &AdminOptions::new()).await.expect("delete records");
 }
 
 /// Appends a record, with one header if given.
-pub struct Producing(BaseProducer);
+pub(crate) struct Producing(BaseProducer);
 
 impl Producing {
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self::with(&[])
     }
 
-    pub fn with(settings: &[(&str, &str)]) -> Self {
+    pub(crate) fn with(settings: &[(&str, &str)]) -> Self {
         let mut config = client();
         config.set("linger.ms", "5").set("queue.buffering.max.messages", "1000000");
         for (key, value) in settings {
@@ -123,11 +123,11 @@ impl Producing {
         Self(config.create().expect("a producer"))
     }
 
-    pub fn send(&self, topic: &str, partition: i32, value: &str) {
+    pub(crate) fn send(&self, topic: &str, partition: i32, value: &str) {
         self.send_full(topic, partition, None, Some(value.as_bytes()), &[], None);
     }
 
-    pub fn send_full(
+    pub(crate) fn send_full(
         &self,
         topic: &str,
         partition: i32,
@@ -156,17 +156,17 @@ impl Producing {
         }
     }
 
-    pub fn flush(&self) {
+    pub(crate) fn flush(&self) {
         self.0.flush(WAIT).expect("everything is written");
     }
 
-    pub fn producer(&self) -> &BaseProducer {
+    pub(crate) fn producer(&self) -> &BaseProducer {
         &self.0
     }
 }
 
 /// `count` records per partition, with their number as value.
-pub fn fill(topic: &str, partitions: i32, count: usize) {
+pub(crate) fn fill(topic: &str, partitions: i32, count: usize) {
     let producing = Producing::new();
     for n in 0..count {
         for partition in 0..partitions {
@@ -181,7 +181,7 @@ fn group_client(group: &str) -> BaseConsumer {
 }
 
 /// What a group has committed: offset and metadata by partition.
-pub fn committed(group: &str, topic: &str, partitions: i32) -> BTreeMap<i32, (i64, String)> {
+pub(crate) fn committed(group: &str, topic: &str, partitions: i32) -> BTreeMap<i32, (i64, String)> {
     let mut list = TopicPartitionList::new();
     list.add_partition_range(topic, 0, partitions - 1);
     let list = group_client(group).committed_offsets(list, WAIT).expect("committed offsets");
@@ -193,7 +193,7 @@ pub fn committed(group: &str, topic: &str, partitions: i32) -> BTreeMap<i32, (i6
 }
 
 /// Commits as an operator would, for a group without members.
-pub fn set_offset(group: &str, topic: &str, partition: i32, offset: i64, note: &str) {
+pub(crate) fn set_offset(group: &str, topic: &str, partition: i32, offset: i64, note: &str) {
     let mut list = TopicPartitionList::new();
     let mut element = list.add_partition(topic, partition);
     element.set_offset(Offset::Offset(offset)).expect("an offset");

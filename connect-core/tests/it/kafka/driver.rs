@@ -8,37 +8,37 @@ use connect_core::{
 use std::{collections::BTreeMap, ops::Range, time::Duration};
 
 const PATIENCE: Duration = Duration::from_secs(30);
-pub const ROOM: usize = 1 << 20;
+pub(crate) const ROOM: usize = 1 << 20;
 
 /// A record as it arrived.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Row {
-    pub id: PartitionId,
-    pub partition: i32,
-    pub offset: i64,
-    pub value: Option<String>,
+pub(crate) struct Row {
+    pub(crate) id: PartitionId,
+    pub(crate) partition: i32,
+    pub(crate) offset: i64,
+    pub(crate) value: Option<String>,
 }
 
-pub struct Driver {
-    pub source: KafkaSource,
+pub(crate) struct Driver {
+    pub(crate) source: KafkaSource,
     /// Held now.
-    pub held: BTreeMap<PartitionId, Assigned>,
-    pub rows: Vec<Row>,
-    pub positions: BTreeMap<PartitionId, i64>,
-    pub revoked: Vec<PartitionId>,
-    pub lost: Vec<PartitionId>,
-    pub committed: Vec<(Vec<Commit>, Result<(), Error>)>,
-    pub gaps: Vec<(PartitionId, Range<i64>)>,
-    pub ends: BTreeMap<PartitionId, i64>,
+    pub(crate) held: BTreeMap<PartitionId, Assigned>,
+    pub(crate) rows: Vec<Row>,
+    pub(crate) positions: BTreeMap<PartitionId, i64>,
+    pub(crate) revoked: Vec<PartitionId>,
+    pub(crate) lost: Vec<PartitionId>,
+    pub(crate) committed: Vec<(Vec<Commit>, Result<(), Error>)>,
+    pub(crate) gaps: Vec<(PartitionId, Range<i64>)>,
+    pub(crate) ends: BTreeMap<PartitionId, i64>,
     /// Release at once what is revoked.
-    pub release: bool,
+    pub(crate) release: bool,
 }
 
-pub fn task(number: u32) -> Task {
+pub(crate) fn task(number: u32) -> Task {
     Task { pipeline: "test".into(), number, of: 1, restarts: 0, transforms: None, preview: false }
 }
 
-pub fn config(group: &str, topic: &str, protocol: &str) -> KafkaConfig {
+pub(crate) fn config(group: &str, topic: &str, protocol: &str) -> KafkaConfig {
     let config = KafkaConfig::new(cluster::bootstrap(), group, [topic]).property("group.protocol", protocol);
     if protocol == "classic" {
         config.property("session.timeout.ms", "6000").property("heartbeat.interval.ms", "500")
@@ -48,17 +48,22 @@ pub fn config(group: &str, topic: &str, protocol: &str) -> KafkaConfig {
 }
 
 impl Driver {
-    pub async fn open(config: KafkaConfig) -> Self {
+    pub(crate) async fn open(config: KafkaConfig) -> Self {
         Self::open_as(config, 0).await
     }
 
-    pub async fn open_as(config: KafkaConfig, number: u32) -> Self {
+    pub(crate) async fn open_as(config: KafkaConfig, number: u32) -> Self {
         let mut driver = Self::new(config, number);
         driver.source.open().await.expect("the source opens");
         driver
     }
 
-    pub fn new(config: KafkaConfig, number: u32) -> Self {
+    pub(crate) fn preview(config: KafkaConfig) -> Self {
+        let source = KafkaSource::new(config.clone(), &Task { preview: true, ..task(0) });
+        Self { source, ..Self::new(config, 0) }
+    }
+
+    pub(crate) fn new(config: KafkaConfig, number: u32) -> Self {
         cluster::show_logs();
         Self {
             source: KafkaSource::new(config, &task(number)),
@@ -75,7 +80,7 @@ impl Driver {
     }
 
     /// Takes one event. Checks what every event must keep to.
-    pub async fn step(&mut self, room: usize) -> Result<(), Error> {
+    pub(crate) async fn step(&mut self, room: usize) -> Result<(), Error> {
         match self.source.next(room).await? {
             Event::Records(batch) => {
                 assert!(room > 0, "no records without room");
@@ -126,7 +131,7 @@ impl Driver {
     }
 
     /// Takes events until `done`.
-    pub async fn until(&mut self, what: &str, room: usize, done: impl Fn(&Self) -> bool) {
+    pub(crate) async fn until(&mut self, what: &str, room: usize, done: impl Fn(&Self) -> bool + Send) {
         let steps = async {
             while !done(self) {
                 self.step(room).await.unwrap_or_else(|error| panic!("waiting for {what}: {error:?}"));
@@ -146,7 +151,7 @@ impl Driver {
     }
 
     /// Takes events until the source fails.
-    pub async fn failure(&mut self) -> Error {
+    pub(crate) async fn failure(&mut self) -> Error {
         let steps = async {
             loop {
                 if let Err(error) = self.step(ROOM).await {
@@ -158,7 +163,7 @@ impl Driver {
     }
 
     /// Serves for a while, whatever happens.
-    pub async fn serve_for(&mut self, room: usize, time: Duration) {
+    pub(crate) async fn serve_for(&mut self, room: usize, time: Duration) {
         let steps = async {
             loop {
                 self.step(room).await.expect("the source works");
@@ -167,22 +172,27 @@ impl Driver {
         let _ = tokio::time::timeout(time, steps).await;
     }
 
-    pub async fn rows(&mut self, count: usize) {
+    pub(crate) async fn rows(&mut self, count: usize) {
         self.until("rows", ROOM, |driver| driver.rows.len() >= count).await;
         assert_eq!(self.rows.len(), count);
     }
 
-    pub async fn assigned(&mut self, count: usize) {
+    pub(crate) async fn assigned(&mut self, count: usize) {
         self.until("assignment", 0, |driver| driver.held.len() == count).await;
     }
 
     /// The assignment of a partition.
-    pub fn id(&self, partition: i32) -> PartitionId {
+    pub(crate) fn id(&self, partition: i32) -> PartitionId {
         self.held.values().find(|assigned| assigned.partition == partition).expect("assigned").id
     }
 
     /// Commits and waits for the answer.
-    pub async fn commit(&mut self, id: PartitionId, offset: i64, note: Option<&str>) -> Result<(), Error> {
+    pub(crate) async fn commit(
+        &mut self,
+        id: PartitionId,
+        offset: i64,
+        note: Option<&str>,
+    ) -> Result<(), Error> {
         let note = note.map(|note| bytes::Bytes::copy_from_slice(note.as_bytes()));
         self.source.commit(vec![Commit { id, offset, note }]);
         let before = self.committed.len();
@@ -190,7 +200,7 @@ impl Driver {
         self.committed.pop().expect("an answer").1
     }
 
-    pub async fn close(mut self) {
+    pub(crate) async fn close(mut self) {
         tokio::time::timeout(PATIENCE, self.source.close())
             .await
             .expect("it closes in time")
