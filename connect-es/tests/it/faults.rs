@@ -126,7 +126,7 @@ async fn rows_of_one_key_stay_in_order_whatever_fails() {
     }
     log.finish();
     for key in 0..40 {
-        let faults = statuses(&[[429, 503, 429].as_slice(), &[503], &[]][key % 3]);
+        let faults = statuses([[429, 503, 429].as_slice(), &[503], &[]][key % 3]);
         cluster.memory().faults.insert(format!("key-{key}"), faults);
     }
     cluster.server.push(Reply::json(200, r#"{"version":{"number":"8.1.0"}}"#));

@@ -1,5 +1,7 @@
 //! The Elasticsearch sink against a scripted server, and against a real node.
 
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 mod cluster;
 mod faults;
 mod real;

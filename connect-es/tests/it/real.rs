@@ -76,7 +76,7 @@ async fn each_malformed_document_is_poison_and_its_neighbours_are_written(node: 
     for (row, verdict) in verdicts(&target, &rows).await.into_iter().enumerate() {
         let what = format!("row {row}: {:?}", rows.get(row).and_then(|record| record.value()));
         let expected = if row % 2 == 0 { Ok(()) } else { Err(Class::Poison) };
-        assert_eq!(verdict.as_ref().map(|()| ()).map_err(Error::class), expected, "{what}: {verdict:?}");
+        assert_eq!(verdict.as_ref().copied().map_err(Error::class), expected, "{what}: {verdict:?}");
     }
     assert_eq!(node.count("malformed"), MALFORMED.len() as u64 + 1);
     let odd = node.target("odd", |_| {});
