@@ -365,7 +365,8 @@ async fn a_file_that_is_rotated_while_it_is_followed_is_reported() {
                 "begins with other bytes"
             }
         };
-        is_data_loss(&event(&mut source, ROOM).await.unwrap_err(), what);
+        let noticed = tokio::time::timeout(Duration::from_secs(60), event(&mut source, ROOM)).await;
+        is_data_loss(&noticed.expect("noticed when the file is looked at again").unwrap_err(), what);
     }
 }
 
