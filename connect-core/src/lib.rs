@@ -76,6 +76,7 @@ mod context;
 mod dead_letter;
 mod driven;
 mod error;
+pub mod file;
 #[cfg(feature = "kafka")]
 pub mod kafka;
 mod outcome;

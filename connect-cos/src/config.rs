@@ -39,7 +39,7 @@ connect_core::config! {
     /// Writes records as objects: to Tencent COS, S3 and its kin, or a file system.
     pub struct CosConfig {
         /// Where objects go: `cos://<bucket-appid>/<prefix>`, `s3://<bucket>/<prefix>` or `file:///<directory>`.
-        "store.url" => url: String, importance: High, group: "Store", check: known_url, allowed: "cos://bucket/prefix, s3://bucket/prefix or file:///directory";
+        "store.url" => url: String, importance: High, group: "Store", check: |url: &String| known_url(url), allowed: "cos://bucket/prefix, s3://bucket/prefix or file:///directory";
         /// The store's address, such as `https://cos.ap-guangzhou.myqcloud.com`; for S3 AWS's own if not given.
         "store.endpoint" => endpoint: Option<String>, group: "Store";
         /// The region that requests are signed for, such as `ap-guangzhou`.
@@ -56,7 +56,7 @@ connect_core::config! {
         "request.timeout.ms" => request_timeout: Duration = Duration::from_secs(60), range: Duration::from_millis(100).., group: "Store";
 
         /// The directory of all objects; may be empty.
-        "topics.dir" => topics_dir: String = "topics".to_owned(), group: "Names", check: relative;
+        "topics.dir" => topics_dir: String = "topics".to_owned(), group: "Names", check: |dir: &String| relative(dir);
         /// The directory of a record: text and `{topic}`, `{partition}`, `{field:a.b}`, and parts of the time at
         /// which the record's range began: `{yyyy}`, `{MM}`, `{dd}`, `{HH}`, `{mm}`.
         "path.format" => path: String = "{topic}/partition={partition}".to_owned(), group: "Names", importance: High;
@@ -101,12 +101,13 @@ impl CosConfig {
     }
 }
 
-fn known_url(url: &String) -> Result<(), String> {
+fn known_url(url: &str) -> Result<(), String> {
     Location::parse(url).map(drop)
 }
 
-fn relative(dir: &String) -> Result<(), String> {
-    let sound = |part: &str| !part.is_empty() && !part.starts_with('.') && !part.chars().any(char::is_control);
+fn relative(dir: &str) -> Result<(), String> {
+    let sound =
+        |part: &str| !part.is_empty() && !part.starts_with('.') && !part.chars().any(char::is_control);
     if dir.is_empty() || dir.split('/').all(sound) {
         return Ok(());
     }
@@ -120,7 +121,10 @@ fn whole(config: &CosConfig, problems: &mut Problems) {
         problems.add("path.format", e);
     }
     if config.access_key.is_some() != config.secret_key.is_some() {
-        problems.add("store.secret.access.key", "give both store.access.key.id and store.secret.access.key, or none");
+        problems.add(
+            "store.secret.access.key",
+            "give both store.access.key.id and store.secret.access.key, or none",
+        );
     }
     if config.session_token.is_some() && config.access_key.is_none() {
         problems.add("store.session.token", "it belongs to store.access.key.id, which is not given");

@@ -54,9 +54,11 @@ impl From<opendal::Error> for StoreError {
             _ if error.is_temporary() => Answer::Transient,
             Kind::NotFound => Answer::Unknown,
             Kind::PermissionDenied => Answer::Denied,
-            Kind::Unsupported | Kind::ConfigInvalid | Kind::IsADirectory | Kind::NotADirectory | Kind::IsSameFile => {
-                Answer::Fatal
-            }
+            Kind::Unsupported
+            | Kind::ConfigInvalid
+            | Kind::IsADirectory
+            | Kind::NotADirectory
+            | Kind::IsSameFile => Answer::Fatal,
             // OpenDAL's word for whatever it can't place: most are statuses that pass.
             _ => Answer::Transient,
         };

@@ -120,7 +120,13 @@ impl ObjectFile {
     }
 
     /// Adds a record. Returns whether a part is ready to be uploaded.
-    pub(crate) fn write(&mut self, bytes: &[u8], separator: &[u8], part_size: usize, budget: &Budget) -> bool {
+    pub(crate) fn write(
+        &mut self,
+        bytes: &[u8],
+        separator: &[u8],
+        part_size: usize,
+        budget: &Budget,
+    ) -> bool {
         if self.is_done() {
             return false;
         }
@@ -128,7 +134,7 @@ impl ObjectFile {
         let grown = self.buffer.capacity() - self.buffer.len() < more;
         if grown {
             // Not beyond a part and a record: doubling would take two parts for one.
-            let wanted = (self.buffer.capacity() * 2).clamp(BUFFER_MIN, part_size + more);
+            let wanted = (self.buffer.capacity() * 2).max(BUFFER_MIN).min(part_size + more);
             self.buffer.reserve_exact(wanted.max(self.buffer.len() + more) - self.buffer.len());
         }
         self.buffer.extend_from_slice(bytes);

@@ -44,7 +44,12 @@ impl Stem {
     }
 
     /// The path and number in a name that this stem made; `None` for any other name.
-    pub(crate) fn parse<'n>(&self, topics_dir: &str, name: &'n str, extension: &str) -> Option<(&'n str, u32)> {
+    pub(crate) fn parse<'n>(
+        &self,
+        topics_dir: &str,
+        name: &'n str,
+        extension: &str,
+    ) -> Option<(&'n str, u32)> {
         let inside = match topics_dir {
             "" => name,
             dir => name.strip_prefix(dir)?.strip_prefix('/')?,
@@ -88,7 +93,9 @@ pub(crate) fn encode(text: &str, out: &mut String) {
 
 /// FNV-1a, 64 bits: stable over versions and machines, which the standard hasher is not.
 pub(crate) fn hash64(bytes: &[u8]) -> u64 {
-    bytes.iter().fold(0xcbf2_9ce4_8422_2325, |hash, &byte| (hash ^ u64::from(byte)).wrapping_mul(0x100_0000_01b3))
+    bytes
+        .iter()
+        .fold(0xcbf2_9ce4_8422_2325, |hash, &byte| (hash ^ u64::from(byte)).wrapping_mul(0x100_0000_01b3))
 }
 
 #[cfg(test)]
@@ -106,7 +113,10 @@ mod tests {
         let stem = Stem::new("quakes", 3, 42);
         assert_eq!(stem.object("topics", "net=us", 7, "json"), "topics/net=us/quakes+3+0000000042-7.json");
         assert_eq!(stem.object("", "", 0, "json"), "quakes+3+0000000042-0.json");
-        assert_eq!(stem.parse("topics", "topics/net=us/quakes+3+0000000042-7.json", "json"), Some(("net=us", 7)));
+        assert_eq!(
+            stem.parse("topics", "topics/net=us/quakes+3+0000000042-7.json", "json"),
+            Some(("net=us", 7))
+        );
         for other in [
             "topics/net=us/quakes+3+0000000043-7.json",
             "topics/net=us/quakes+33+0000000042-7.json",

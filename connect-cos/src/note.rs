@@ -31,7 +31,7 @@ pub(crate) struct Fingerprint {
 ///
 /// Beside what identifies the range it has the limits by which files rolled, the number of files and the offset of
 /// the first record: `DESIGN.md` says why.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Note {
     pub(crate) id: NoteId,
     pub(crate) from: i64,
@@ -53,7 +53,9 @@ pub(crate) enum NoteError {
     #[error("it is not a note of this sink")]
     Foreign,
     /// Ours, but written by a newer program.
-    #[error("it has version {0}, this program knows version {VERSION}; run the newer program until it has caught up")]
+    #[error(
+        "it has version {0}, this program knows version {VERSION}; run the newer program until it has caught up"
+    )]
     Version(u32),
 }
 
@@ -84,7 +86,7 @@ struct Versioned {
 
 impl Note {
     /// Compact JSON, at most about 200 bytes whatever the number of paths.
-    pub(crate) fn to_bytes(&self) -> Bytes {
+    pub(crate) fn to_bytes(self) -> Bytes {
         let wire = Wire {
             v: VERSION,
             id: self.id.to_string(),
@@ -150,13 +152,16 @@ mod tests {
         let bytes = note().to_bytes();
         assert_eq!(Note::parse(&bytes).unwrap(), note());
         assert!(bytes.len() <= 160, "{} bytes: {bytes:?}", bytes.len());
-        let largest = Note { from: i64::MAX - 1, to: i64::MAX, first: i64::MAX - 1, files: u32::MAX, ..note() };
+        let largest =
+            Note { from: i64::MAX - 1, to: i64::MAX, first: i64::MAX - 1, files: u32::MAX, ..note() };
         assert!(largest.to_bytes().len() <= 220);
     }
 
     #[test]
     fn another_programs_metadata_is_foreign_and_a_newer_note_is_not() {
-        for text in ["", "x", "{}", r#"{"v":1,"id":"zz","from":1,"to":2,"t":0,"fp":"","s":0,"n":0,"b":0,"r":0}"#] {
+        for text in
+            ["", "x", "{}", r#"{"v":1,"id":"zz","from":1,"to":2,"t":0,"fp":"","s":0,"n":0,"b":0,"r":0}"#]
+        {
             assert_eq!(Note::parse(text.as_bytes()), Err(NoteError::Foreign), "{text}");
         }
         let newer = r#"{"v":2,"id":"00","from":1,"to":2,"more":true}"#;

@@ -133,8 +133,12 @@ impl OpenRange {
         }
         let check = self.is_rebuild();
         let (file, replaced) = self.layout.start(path, offset);
-        let name =
-            self.stem.object(&turn.env.config.topics_dir, path, self.layout.files()[file].k, turn.env.format.extension());
+        let name = self.stem.object(
+            &turn.env.config.topics_dir,
+            path,
+            self.layout.files()[file].k,
+            turn.env.format.extension(),
+        );
         self.files.push(ObjectFile::new(Object { name, id: self.id, first: offset }, check));
         self.unfinished += 1;
         if check {
@@ -181,6 +185,15 @@ impl OpenRange {
         let first = self.layout.files().first().map_or(self.from, |extent| extent.first);
         let files = u32::try_from(self.files.len()).unwrap_or(u32::MAX);
         let fingerprint = turn.env.fingerprint;
-        Note { id: self.id, from: self.from, to, t: self.t, fingerprint, first, files, limits: self.layout.limits() }
+        Note {
+            id: self.id,
+            from: self.from,
+            to,
+            t: self.t,
+            fingerprint,
+            first,
+            files,
+            limits: self.layout.limits(),
+        }
     }
 }

@@ -78,8 +78,14 @@ impl Partition {
         };
         let note = match Note::parse(bytes) {
             Ok(note) if note.from == self.from => note,
-            Ok(_) => return Ok(foreign("it begins at another offset than the one committed")),
-            Err(NoteError::Foreign) => return Ok(foreign("it is not a note of this sink")),
+            Ok(_) => {
+                foreign("it begins at another offset than the one committed");
+                return Ok(());
+            }
+            Err(NoteError::Foreign) => {
+                foreign("it is not a note of this sink");
+                return Ok(());
+            }
             Err(e @ NoteError::Version(_)) => {
                 return Err(Error::fatal("read the note of a partition", e).about(self.place()));
             }
@@ -126,7 +132,9 @@ impl Partition {
     /// Takes what can be taken and commits what can be committed.
     pub(crate) fn run(&mut self, turn: &mut Turn<'_>) -> Result<(), Error> {
         loop {
-            while self.surveying.is_none() && let Some(mut pending) = self.pending.pop_front() {
+            while self.surveying.is_none()
+                && let Some(mut pending) = self.pending.pop_front()
+            {
                 if !self.take(&mut pending, turn)? {
                     self.pending.push_front(pending);
                     break;
@@ -215,7 +223,9 @@ impl Partition {
 
     /// The note of the oldest range is committed, and so is all before it.
     pub(crate) fn noted(&mut self, turn: &mut Turn<'_>) {
-        let Some(range) = self.ranges.front_mut().filter(|range| range.phase == Phase::Announced) else { return };
+        let Some(range) = self.ranges.front_mut().filter(|range| range.phase == Phase::Announced) else {
+            return;
+        };
         range.phase = Phase::Noted;
         for file in 0..range.files.len() {
             turn.ready.push_back(range.ticket(file));
@@ -265,16 +275,26 @@ impl Partition {
     }
 
     /// Records of a note are gone from the log, and with them some objects that were not completed.
-    fn go_on_with(&mut self, note: Note, survey: Survey, turn: &mut Turn<'_>) -> Result<(), Error> {
+    fn go_on_with(&mut self, note: Note, survey: Survey, turn: &Turn<'_>) -> Result<(), Error> {
         let missing = note.files - survey.objects();
-        let now = self.pending.front().and_then(|pending| pending.origin()).map_or(note.to, |(_, offset)| offset);
+        let now =
+            self.pending.front().and_then(|pending| pending.origin()).map_or(note.to, |(_, offset)| offset);
         let (topic, partition) = (self.topic.to_string(), self.number);
-        let lost = Stop::Lost { first: note.first, now: now.min(note.to), missing, all: note.files, topic, partition };
+        let lost = Stop::Lost {
+            first: note.first,
+            now: now.min(note.to),
+            missing,
+            all: note.files,
+            topic,
+            partition,
+        };
         if turn.env.config.on_data_loss == crate::OnDataLoss::Fail {
             return Err(self.stop(lost));
         }
         tracing::error!(%lost, "records were lost; delivering what is left");
-        if let Some(Rebuild { whole, left, .. }) = self.ranges.front_mut().and_then(|range| range.rebuild.as_mut()) {
+        if let Some(Rebuild { whole, left, .. }) =
+            self.ranges.front_mut().and_then(|range| range.rebuild.as_mut())
+        {
             *whole = true;
             *left = Some(survey);
         }

@@ -49,7 +49,8 @@ impl Template {
         let mut rest = text;
         while let Some((literal, tail)) = rest.split_once('{') {
             literal_piece(literal, &mut pieces)?;
-            let (name, tail) = tail.split_once('}').ok_or_else(|| format!("`{{{tail}` has no closing brace"))?;
+            let (name, tail) =
+                tail.split_once('}').ok_or_else(|| format!("`{{{tail}` has no closing brace"))?;
             pieces.push(placeholder(name)?);
             rest = tail;
         }
@@ -77,7 +78,9 @@ impl Template {
         }
         for segment in sample.split('/') {
             if segment.is_empty() {
-                return Err(format!("`{text}` has an empty directory; write no `/` at either end and no `//`"));
+                return Err(format!(
+                    "`{text}` has an empty directory; write no `/` at either end and no `//`"
+                ));
             }
             if segment.starts_with('.') {
                 return Err(format!("`{text}` has a directory that begins with a dot"));
@@ -187,7 +190,9 @@ fn placeholder(name: &str) -> Result<Piece, String> {
             return Ok(Piece::Field(path));
         }
     }
-    Err(format!("`{{{name}}}` is unknown; use {{topic}}, {{partition}}, {{yyyy}}, {{MM}}, {{dd}}, {{HH}}, {{mm}} or {{field:a.b}}"))
+    Err(format!(
+        "`{{{name}}}` is unknown; use {{topic}}, {{partition}}, {{yyyy}}, {{MM}}, {{dd}}, {{HH}}, {{mm}} or {{field:a.b}}"
+    ))
 }
 
 #[cfg(test)]
@@ -222,12 +227,20 @@ mod tests {
         for (template, zone, want) in [
             ("", "UTC", ""),
             ("{topic}/partition={partition}", "UTC", "quakes/partition=3"),
-            ("{topic}/year={YYYY}/month={MM}/day={dd}/hour={HH}", "UTC", "quakes/year=2018/month=07/day=31/hour=17"),
+            (
+                "{topic}/year={YYYY}/month={MM}/day={dd}/hour={HH}",
+                "UTC",
+                "quakes/year=2018/month=07/day=31/hour=17",
+            ),
             ("{yyyy}-{MM}-{dd}/{HH}{mm}", "Asia/Shanghai", "2018-08-01/0114"),
             ("net={field:properties.net}", "UTC", "net=us"),
             ("{field:id}", "UTC", "7"),
             ("{field:ok}/{field:mag}", "UTC", "true/1.50"),
-            ("{field:gone.deep}/{field:none}/{field:properties}", "UTC", "__missing__/__missing__/__missing__"),
+            (
+                "{field:gone.deep}/{field:none}/{field:properties}",
+                "UTC",
+                "__missing__/__missing__/__missing__",
+            ),
             ("{field:evil}", "UTC", "%2E.%2Fx"),
             ("{field:escaped}", "UTC", "a%22b"),
         ] {

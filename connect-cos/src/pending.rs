@@ -28,7 +28,8 @@ impl Pending {
         let mut at = 0;
         while let Some(record) = batch.get(at) {
             let id = record.origin().id;
-            let same = (at..batch.len()).take_while(|&row| batch.get(row).is_some_and(|r| r.origin().id == id));
+            let same =
+                (at..batch.len()).take_while(|&row| batch.get(row).is_some_and(|r| r.origin().id == id));
             let end = at + same.count();
             if let Some((_, pending)) = all.iter_mut().find(|(known, _)| *known == id) {
                 pending.rows.push(at..end);

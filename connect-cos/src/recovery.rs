@@ -43,13 +43,17 @@ impl Survey {
     /// recorded it is taken to reach to the next one.
     pub(crate) fn covers(&self, path: &str, offset: i64) -> bool {
         let Some(extents) = self.by_path.get(path) else { return false };
-        let reaching = extents.iter().filter(|extent| extent.first <= offset).max_by_key(|extent| extent.first);
+        let reaching =
+            extents.iter().filter(|extent| extent.first <= offset).max_by_key(|extent| extent.first);
         reaching.is_some_and(|extent| extent.last.is_none_or(|last| offset <= last))
     }
 
     /// The first number of `path` that is free.
     pub(crate) fn free_number(&self, path: &str) -> u32 {
-        self.by_path.get(path).and_then(|extents| extents.iter().map(|extent| extent.k + 1).max()).unwrap_or(0)
+        self.by_path
+            .get(path)
+            .and_then(|extents| extents.iter().map(|extent| extent.k + 1).max())
+            .unwrap_or(0)
     }
 }
 
@@ -64,7 +68,8 @@ pub(crate) async fn survey(
     let mut survey = Survey::default();
     for name in store.list(&topics_dir, &stem.text).await? {
         // The extension may be another one: the format may have changed too.
-        let Some((path, k)) = stem.parse(&topics_dir, &name, extension).or_else(|| other_extension(&stem, &topics_dir, &name))
+        let Some((path, k)) =
+            stem.parse(&topics_dir, &name, extension).or_else(|| other_extension(&stem, &topics_dir, &name))
         else {
             continue;
         };

@@ -45,7 +45,10 @@ pub struct CosSink {
 impl fmt::Debug for CosSink {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (partitions, flying) = (self.partitions.len(), self.flying);
-        f.debug_struct("CosSink").field("partitions", &partitions).field("in_flight", &flying).finish_non_exhaustive()
+        f.debug_struct("CosSink")
+            .field("partitions", &partitions)
+            .field("in_flight", &flying)
+            .finish_non_exhaustive()
     }
 }
 
@@ -152,11 +155,14 @@ impl CosSink {
                 range.file_done(ticket.file);
             }
             Next::Conflict(found) => {
-                let found = found.id.map_or("no id of this range".to_owned(), |id| format!("it has the id {id}"));
+                let found =
+                    found.id.map_or("no id of this range".to_owned(), |id| format!("it has the id {id}"));
                 return Err(Error::fatal("complete an object", Stop::Conflict { name, found }));
             }
             Next::Again(error) => {
-                return Err(Error::retriable("complete an object; its range is built again", error).about(name));
+                return Err(
+                    Error::retriable("complete an object; its range is built again", error).about(name)
+                );
             }
             Next::Fatal(error) => return Err(Error::fatal("write an object", error).about(name)),
         }
@@ -248,7 +254,9 @@ fn fingerprint(config: &CosConfig, transforms: Option<&str>, format: &dyn Format
     let place = hash64(format!("{NAMES}\n{}", config.topics_dir).as_bytes());
     let transforms = transforms.unwrap_or("not described");
     let on_null = config.on_null.as_str();
-    let content = [&config.path, &config.timezone, &config.missing, format.fingerprint(), on_null, transforms].join("\n");
+    let content =
+        [&config.path, &config.timezone, &config.missing, format.fingerprint(), on_null, transforms]
+            .join("\n");
     let place = u32::try_from(place >> 32).expect("32 of 64 bits");
     Fingerprint { place, content: hash64(content.as_bytes()) }
 }

@@ -107,7 +107,8 @@ impl Turn<'_> {
         self.cx.spawn(async move {
             // Not worth a timer of its own: it happens once in the life of a partition, if ever.
             loop {
-                let answer = survey(Arc::clone(&store), topics_dir.clone(), stem.clone(), note, extension).await;
+                let answer =
+                    survey(Arc::clone(&store), topics_dir.clone(), stem.clone(), note, extension).await;
                 match answer {
                     Err(e) if e.answer != Answer::Fatal && backoff.attempts() < SURVEY_ATTEMPTS => {
                         tracing::warn!(error = %e, "looking for the objects of a note failed; trying again");

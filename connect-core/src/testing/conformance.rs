@@ -4,7 +4,10 @@
 //! A check that fails names the rule of the contract that was broken and quotes it. What a plugin cannot do is
 //! declared in its harness; a check that does not apply for that reason is listed as such, never left out.
 
+pub mod pipeline;
 mod report;
 pub mod sink;
+pub mod source;
+pub mod transform;
 
 pub use report::{Broken, Check, Report, Verdict};

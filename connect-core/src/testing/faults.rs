@@ -105,6 +105,12 @@ impl Faults {
         self.lock().stop.clone()
     }
 
+    /// Whether a hard stop is planned and has not happened yet.
+    #[must_use]
+    pub fn stops_hard(&self) -> bool {
+        self.lock().planned.iter().any(|planned| planned.how == How::HardStop)
+    }
+
     /// Called by the test doubles at `point`.
     ///
     /// # Errors

@@ -180,10 +180,13 @@ impl<L: DeadLetters> DeadLetters for FaultyLetters<L> {
     }
 
     async fn write(&self, letters: &[Letter]) -> Vec<Result<(), Error>> {
-        let checked: Vec<_> = letters.iter().map(|_| self.faults.hit(Point::Letters)).collect();
-        if checked.iter().any(Result::is_err) {
-            return checked;
+        let mut answers = Vec::with_capacity(letters.len());
+        for letter in letters {
+            answers.push(match self.faults.hit(Point::Letters) {
+                Ok(()) => self.letters.write(std::slice::from_ref(letter)).await.pop().unwrap_or(Ok(())),
+                Err(error) => Err(error),
+            });
         }
-        self.letters.write(letters).await
+        answers
     }
 }

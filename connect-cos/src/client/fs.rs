@@ -59,7 +59,8 @@ impl Store for FsStore {
 
     async fn begin(&self, object: &Object) -> Result<Box<dyn Upload>, StoreError> {
         let (root, object) = (self.root.clone(), object.clone());
-        blocking(move || Ok(Box::new(FsUpload(Some(Writing::begin(&root, &object)?))) as Box<dyn Upload>)).await
+        blocking(move || Ok(Box::new(FsUpload(Some(Writing::begin(&root, &object)?))) as Box<dyn Upload>))
+            .await
     }
 
     async fn put(&self, object: &Object, last: i64, bytes: Bytes) -> Result<(), StoreError> {
@@ -125,7 +126,8 @@ impl Writing {
         let target = root.join(&object.name);
         let dir = target.parent().unwrap_or(root).join(PROOFS);
         make_dir(&dir)?;
-        let path = dir.join(format!("{}.{}.{:016x}.{UNFINISHED}", file_name(&target), object.id, fastrand::u64(..)));
+        let path =
+            dir.join(format!("{}.{}.{:016x}.{UNFINISHED}", file_name(&target), object.id, fastrand::u64(..)));
         let file = File::options().write(true).create_new(true).open(&path)?;
         Ok(Self { file, path, target, id: object.id, first: object.first, len: 0, linked: false })
     }
@@ -142,7 +144,13 @@ impl Writing {
         self.file.flush()?;
         self.file.sync_all()?;
         if self.path.extension().is_some_and(|end| end == UNFINISHED) {
-            let proof = format!("{}.{}.{}-{last}.{:016x}", file_name(&self.target), self.id, self.first, fastrand::u64(..));
+            let proof = format!(
+                "{}.{}.{}-{last}.{:016x}",
+                file_name(&self.target),
+                self.id,
+                self.first,
+                fastrand::u64(..)
+            );
             let proof = self.path.with_file_name(proof);
             fs::rename(&self.path, &proof)?;
             self.path = proof;
@@ -171,7 +179,8 @@ impl FsUpload {
         &mut self,
         work: impl FnOnce(&mut Writing) -> Result<(), StoreError> + Send + 'static,
     ) -> Result<(), StoreError> {
-        let mut writing = self.0.take().ok_or_else(|| StoreError::new(Answer::Gone, "the file was given up"))?;
+        let mut writing =
+            self.0.take().ok_or_else(|| StoreError::new(Answer::Gone, "the file was given up"))?;
         let (writing, done) = blocking(move || {
             let done = work(&mut writing);
             Ok((writing, done))
@@ -306,7 +315,8 @@ fn sweep(dir: &Path, stem: &str, from: i64) -> Result<(), StoreError> {
     for path in entries(dir)? {
         let name = file_name(&path);
         let old = name.strip_prefix(stem).and_then(naming::from_of).is_some_and(|of| of < from);
-        if old && let Err(e) = fs::remove_file(&path)
+        if old
+            && let Err(e) = fs::remove_file(&path)
             && e.kind() != ErrorKind::NotFound
         {
             return Err(e.into());
@@ -370,7 +380,8 @@ mod tests {
     async fn of_two_writers_with_one_note_either_may_win_and_both_know() {
         let (_dir, store) = store();
         let name = "a/t+0+0000000010-0.json";
-        let (mut one, mut two) = (store.begin(&object(name)).await.unwrap(), store.begin(&object(name)).await.unwrap());
+        let (mut one, mut two) =
+            (store.begin(&object(name)).await.unwrap(), store.begin(&object(name)).await.unwrap());
         one.part("same".into()).await.unwrap();
         two.part("same".into()).await.unwrap();
         two.complete(12).await.unwrap();
@@ -384,9 +395,11 @@ mod tests {
         let (dir, store) = store();
         let name = "a/t+0+0000000010-0.json";
         store.put(&object(name), 12, "x".into()).await.unwrap();
-        let stale = dir.path().join("a").join(PROOFS).join("t+0+0000000010-1.json.0000000000000007.00ff.part");
+        let stale =
+            dir.path().join("a").join(PROOFS).join("t+0+0000000010-1.json.0000000000000007.00ff.part");
         fs::write(&stale, "half").unwrap();
-        let other = dir.path().join("a").join(PROOFS).join("t+1+0000000010-1.json.0000000000000007.00ff.part");
+        let other =
+            dir.path().join("a").join(PROOFS).join("t+1+0000000010-1.json.0000000000000007.00ff.part");
         fs::write(&other, "half").unwrap();
         let names = [name.to_owned()];
         store.settle(&names, "t+0+", 10).await.unwrap();
@@ -422,7 +435,8 @@ mod tests {
     async fn the_start_up_check_accepts_a_directory_and_leaves_it_empty() {
         let (dir, store) = store();
         probe(&store, "topics", true).await.unwrap();
-        let left: Vec<_> = fs::read_dir(dir.path().join("topics")).unwrap().map(|e| e.unwrap().file_name()).collect();
+        let left: Vec<_> =
+            fs::read_dir(dir.path().join("topics")).unwrap().map(|e| e.unwrap().file_name()).collect();
         assert_eq!(left, [PROOFS]);
         assert!(entries(&dir.path().join("topics").join(PROOFS)).unwrap().is_empty());
     }

@@ -18,7 +18,11 @@ impl Location {
         let (scheme, rest) = url.split_once("://").ok_or("it has no scheme")?;
         if scheme == "file" {
             let path = PathBuf::from(rest);
-            return if path.is_absolute() { Ok(Self::File(path)) } else { Err("the directory is not absolute".into()) };
+            return if path.is_absolute() {
+                Ok(Self::File(path))
+            } else {
+                Err("the directory is not absolute".into())
+            };
         }
         let (bucket, root) = rest.split_once('/').unwrap_or((rest, ""));
         if bucket.is_empty() || bucket.contains(['@', ':', '?', '#']) {
@@ -28,7 +32,9 @@ impl Location {
         match scheme {
             "s3" if cfg!(feature = "s3") => Ok(Self::S3 { bucket, root }),
             "cos" if cfg!(feature = "cos") => Ok(Self::Cos { bucket, root }),
-            "s3" | "cos" => Err(format!("this program was built without the feature `{scheme}` of connect-cos")),
+            "s3" | "cos" => {
+                Err(format!("this program was built without the feature `{scheme}` of connect-cos"))
+            }
             _ => Err("the scheme is unknown".into()),
         }
     }
@@ -48,7 +54,8 @@ impl Location {
             problems.add(*key, "this kind of store has no use for it");
         }
         if matches!(self, Self::Cos { .. }) && config.endpoint.is_none() {
-            problems.add("store.endpoint", "required for cos://, such as https://cos.ap-guangzhou.myqcloud.com");
+            problems
+                .add("store.endpoint", "required for cos://, such as https://cos.ap-guangzhou.myqcloud.com");
         }
     }
 
@@ -59,11 +66,15 @@ impl Location {
             #[cfg(feature = "s3")]
             Self::S3 { bucket, root } => super::opendal_store::s3(bucket, root, config),
             #[cfg(not(feature = "s3"))]
-            Self::S3 { .. } => Err(StoreError::new(crate::error::Answer::Fatal, "built without the feature `s3`")),
+            Self::S3 { .. } => {
+                Err(StoreError::new(crate::error::Answer::Fatal, "built without the feature `s3`"))
+            }
             #[cfg(feature = "cos")]
             Self::Cos { bucket, root } => super::opendal_store::cos(bucket, root, config),
             #[cfg(not(feature = "cos"))]
-            Self::Cos { .. } => Err(StoreError::new(crate::error::Answer::Fatal, "built without the feature `cos`")),
+            Self::Cos { .. } => {
+                Err(StoreError::new(crate::error::Answer::Fatal, "built without the feature `cos`"))
+            }
         }
     }
 }

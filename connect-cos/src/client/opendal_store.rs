@@ -45,7 +45,7 @@ pub(super) fn s3(bucket: &str, root: &str, config: &CosConfig) -> Result<Arc<dyn
     if !config.path_style {
         service = service.enable_virtual_host_style();
     }
-    OpenDalStore::new(Operator::new(service)?, 5 * MIB, config)
+    Ok(OpenDalStore::shared(Operator::new(service)?, 5 * MIB, config))
 }
 
 /// Tencent COS, with its own signature.
@@ -61,19 +61,21 @@ pub(super) fn cos(bucket: &str, root: &str, config: &CosConfig) -> Result<Arc<dy
     if let Some(token) = &config.session_token {
         service = service.security_token(token.expose());
     }
-    OpenDalStore::new(Operator::new(service)?, MIB, config)
+    Ok(OpenDalStore::shared(Operator::new(service)?, MIB, config))
 }
 
 impl OpenDalStore {
-    fn new(operator: Operator, min_part: usize, config: &CosConfig) -> Result<Arc<dyn Store>, StoreError> {
+    fn shared(operator: Operator, min_part: usize, config: &CosConfig) -> Arc<dyn Store> {
         // Without it the first request finds no HTTP client.
         opendal::install_default();
-        Ok(Arc::new(Self { operator, min_part, timeout: config.request_timeout }))
+        Arc::new(Self { operator, min_part, timeout: config.request_timeout })
     }
 
     async fn writer(&self, object: &Object, last: Option<i64>) -> Result<Writer, StoreError> {
-        let mut metadata =
-            HashMap::from([(ID.to_owned(), object.id.to_string()), (FIRST.to_owned(), object.first.to_string())]);
+        let mut metadata = HashMap::from([
+            (ID.to_owned(), object.id.to_string()),
+            (FIRST.to_owned(), object.first.to_string()),
+        ]);
         if let Some(last) = last {
             metadata.insert(LAST.to_owned(), last.to_string());
         }
@@ -83,10 +85,16 @@ impl OpenDalStore {
 }
 
 /// A request without an answer is an ambiguous one: the sink asks the store what happened.
-async fn within<T>(limit: Duration, request: impl Future<Output = opendal::Result<T>>) -> Result<T, StoreError> {
+async fn within<T>(
+    limit: Duration,
+    request: impl Future<Output = opendal::Result<T>>,
+) -> Result<T, StoreError> {
     match tokio::time::timeout(limit, request).await {
         Ok(answer) => Ok(answer?),
-        Err(_) => Err(StoreError::new(Answer::Transient, format!("no answer within {limit:?} (request.timeout.ms)"))),
+        Err(_) => Err(StoreError::new(
+            Answer::Transient,
+            format!("no answer within {limit:?} (request.timeout.ms)"),
+        )),
     }
 }
 
@@ -128,7 +136,8 @@ impl Store for OpenDalStore {
 
     async fn list(&self, dir: &str, stem: &str) -> Result<Vec<String>, StoreError> {
         let dir = if dir.is_empty() { String::new() } else { format!("{dir}/") };
-        let mut entries = within(self.timeout, async { self.operator.lister_with(&dir).recursive(true).await }).await?;
+        let mut entries =
+            within(self.timeout, async { self.operator.lister_with(&dir).recursive(true).await }).await?;
         let mut names = Vec::new();
         while let Some(entry) = within(self.timeout, entries.try_next()).await? {
             if entry.name().starts_with(stem) {

@@ -1,1 +1,140 @@
+use super::*;
+use crate::note::NoteId;
 
+fn file(check: bool) -> ObjectFile {
+    ObjectFile::new(Object { name: "a".into(), id: NoteId(1), first: 5 }, check)
+}
+
+fn failed(answer: Answer) -> Result<(), StoreError> {
+    Err(StoreError::new(answer, "x"))
+}
+
+fn found(id: u64) -> Option<Found> {
+    Some(Found { id: Some(NoteId(id)), first: Some(5), last: Some(9) })
+}
+
+fn stepped(file: &mut ObjectFile, stepped: Stepped) -> Next {
+    file.stepped(stepped, BackoffConfig::default(), &Budget::new(100))
+}
+
+fn put(file: &mut ObjectFile) -> Bytes {
+    match file.step(true) {
+        Some(Step::Put(bytes)) => bytes,
+        _ => panic!("a put is due"),
+    }
+}
+
+/// A small file, sealed, after its put was answered in this way.
+fn after_put(answer: Answer) -> ObjectFile {
+    let mut file = file(false);
+    file.write(b"x", b"\n", 100, &Budget::new(100));
+    file.seal(9);
+    assert_eq!(put(&mut file), "x\n");
+    assert!(matches!(stepped(&mut file, Stepped::Completed(None, failed(answer))), Next::Go));
+    assert!(matches!(file.step(true), Some(Step::Verify)));
+    file
+}
+
+#[test]
+fn nothing_appears_before_the_note_is_committed() {
+    let mut file = file(false);
+    file.write(b"x", b"\n", 100, &Budget::new(100));
+    assert!(file.step(true).is_none(), "it is still open");
+    file.seal(9);
+    assert!(file.step(false).is_none(), "its note is not committed");
+    assert_eq!(put(&mut file), "x\n");
+    assert!(file.step(true).is_none(), "one step at a time");
+    assert!(matches!(stepped(&mut file, Stepped::Completed(None, Ok(()))), Next::Done(_)));
+    assert!(file.is_done() && file.held() == 0);
+}
+
+#[test]
+fn after_any_failed_completion_only_our_id_is_success() {
+    for answer in [Answer::Exists, Answer::Transient, Answer::Gone, Answer::Denied, Answer::Unknown] {
+        let mut ours = after_put(answer);
+        assert!(matches!(stepped(&mut ours, Stepped::Verified(Ok(found(1)))), Next::Done(_)), "{answer:?}");
+        let mut other = after_put(answer);
+        assert!(
+            matches!(stepped(&mut other, Stepped::Verified(Ok(found(2)))), Next::Conflict(_)),
+            "{answer:?}"
+        );
+        let nobodys = Found { id: None, first: None, last: None };
+        let mut other = after_put(answer);
+        assert!(matches!(stepped(&mut other, Stepped::Verified(Ok(Some(nobodys)))), Next::Conflict(_)));
+    }
+}
+
+#[test]
+fn a_completion_that_did_not_happen_is_repeated_with_the_same_bytes() {
+    let mut file = after_put(Answer::Transient);
+    assert!(matches!(stepped(&mut file, Stepped::Verified(Ok(None))), Next::Retry(..)));
+    assert!(file.step(true).is_none(), "it waits");
+    file.awake();
+    assert_eq!(put(&mut file), "x\n");
+}
+
+#[test]
+fn an_unanswered_question_is_asked_again() {
+    let mut file = after_put(Answer::Transient);
+    let lost = Stepped::Verified(Err(StoreError::new(Answer::Transient, "x")));
+    assert!(matches!(stepped(&mut file, lost), Next::Retry(..)));
+    file.awake();
+    assert!(matches!(file.step(true), Some(Step::Verify)));
+}
+
+#[test]
+fn a_forgotten_upload_is_built_again_from_the_log() {
+    let mut file = after_put(Answer::Gone);
+    assert!(matches!(stepped(&mut file, Stepped::Verified(Ok(None))), Next::Again(_)));
+}
+
+#[test]
+fn completions_that_keep_failing_are_built_again_from_the_log() {
+    let mut file = after_put(Answer::Transient);
+    for _ in 0..ATTEMPTS_MAX {
+        assert!(matches!(stepped(&mut file, Stepped::Verified(Ok(None))), Next::Retry(..)));
+        file.awake();
+        put(&mut file);
+        stepped(&mut file, Stepped::Completed(None, failed(Answer::Transient)));
+        file.step(true);
+    }
+    assert!(matches!(stepped(&mut file, Stepped::Verified(Ok(None))), Next::Again(_)));
+}
+
+#[test]
+fn parts_are_exact_and_everything_held_is_charged() {
+    let budget = Budget::new(1000);
+    let mut file = file(false);
+    assert!(!file.write(b"1234567", b"\n", 10, &budget));
+    assert!(file.write(b"1234567890123456789012", b"\n", 10, &budget));
+    assert!(budget.held() >= 31);
+    let mut parts = Vec::new();
+    for _ in 0..3 {
+        let Some(Step::Part(_, bytes)) = file.step(false) else { panic!("a part is due") };
+        parts.push(bytes);
+        assert!(matches!(stepped(&mut file, Stepped::Part(None, Ok(()))), Next::Go));
+    }
+    assert_eq!(parts, ["1234567\n12", "3456789012", "3456789012"]);
+    assert!(file.step(false).is_none());
+    file.seal(9);
+    assert!(matches!(file.step(false), Some(Step::Part(_, bytes)) if bytes == "\n"));
+    drop(file);
+    assert_eq!(budget.held(), 0);
+}
+
+#[test]
+fn what_a_rebuild_finds_is_not_uploaded_again() {
+    let mut ours = file(true);
+    ours.write(b"x", b"\n", 1, &Budget::new(100));
+    assert!(matches!(ours.step(true), Some(Step::Check)));
+    assert!(matches!(stepped(&mut ours, Stepped::Checked(Ok(found(1)))), Next::Done(Some(_))));
+    assert!(!ours.write(b"x", b"\n", 1, &Budget::new(100)));
+    ours.seal(9);
+    assert!(ours.step(true).is_none());
+    let mut absent = file(true);
+    assert!(matches!(absent.step(true), Some(Step::Check)));
+    assert!(matches!(stepped(&mut absent, Stepped::Checked(Ok(None))), Next::Go));
+    absent.write(b"x", b"\n", 100, &Budget::new(100));
+    absent.seal(5);
+    put(&mut absent);
+}

@@ -106,7 +106,8 @@ mod tests {
 
     #[test]
     fn a_scalar_is_found_at_its_path_as_written() {
-        let json = r#"{"x":{"a":{"b":"no"}},"a":{"b":"\u0041b","n":-1.50e3,"t":false,"z":null,"o":{},"l":[]}}"#;
+        let json =
+            r#"{"x":{"a":{"b":"no"}},"a":{"b":"\u0041b","n":-1.50e3,"t":false,"z":null,"o":{},"l":[]}}"#;
         assert_eq!(at(json, "a.b"), Scalar::Text("Ab".into()));
         assert_eq!(at(json, "a.n"), Scalar::Text("-1.50e3".into()));
         assert_eq!(at(json, "a.t"), Scalar::Text("false".into()));

@@ -92,15 +92,21 @@ impl Partition {
     /// Looks for what is left of the range that is being rebuilt.
     fn survey(&mut self, turn: &mut Turn<'_>) {
         let stem = self.ranges.back().map(|range| self.stem(range.from));
-        if let (Some(stem), Some(rebuild)) = (stem, self.ranges.back().and_then(|range| range.rebuild.as_ref())) {
+        if let (Some(stem), Some(rebuild)) =
+            (stem, self.ranges.back().and_then(|range| range.rebuild.as_ref()))
+        {
             turn.survey(self.id, stem, rebuild.note.id);
-            self.surveying = Some(rebuild.note.clone());
+            self.surveying = Some(rebuild.note);
         }
     }
 
     /// A range that got no file is none.
     fn drop_unused(&mut self) {
-        if self.ranges.back().is_some_and(|range| range.is_open() && range.files.is_empty() && !range.is_rebuild()) {
+        if self
+            .ranges
+            .back()
+            .is_some_and(|range| range.is_open() && range.files.is_empty() && !range.is_rebuild())
+        {
             self.ranges.pop_back();
         }
     }
@@ -233,7 +239,12 @@ impl Partition {
     }
 
     /// What has to happen before the records of one origin can be written.
-    fn prepare(&mut self, verdicts: &[(Record<'_>, Verdict<'_>)], offset: i64, turn: &mut Turn<'_>) -> Option<Took> {
+    fn prepare(
+        &mut self,
+        verdicts: &[(Record<'_>, Verdict<'_>)],
+        offset: i64,
+        turn: &mut Turn<'_>,
+    ) -> Option<Took> {
         let writes = verdicts.iter().any(|(_, verdict)| matches!(verdict, Verdict::Write(..)));
         let mut new: Vec<&str> = Vec::new();
         for (_, verdict) in verdicts {

@@ -1,1 +1,3 @@
-
+mod bucket;
+mod crashes;
+mod world;

@@ -94,17 +94,29 @@ fn home(hash: u64, mask: usize) -> usize {
     (hash >> 32) as usize & mask
 }
 
-/// Folded multiplication, eight bytes at a time. The seed is secret, so that nobody can prepare names that collide.
+/// Folded multiplication, eight bytes at a time; the last eight may overlap those before them. The seed is secret, so
+/// that nobody can prepare names that collide.
 #[inline]
 fn hash(name: &[u8], seed: u64) -> u64 {
-    let (words, rest) = name.as_chunks::<8>();
     let mut hash = seed ^ name.len() as u64;
-    for word in words {
+    let Some(last) = name.last_chunk::<8>() else {
+        return fold(hash ^ short(name), seed);
+    };
+    for word in name[..name.len() - 1].as_chunks::<8>().0 {
         hash = fold(hash ^ u64::from_le_bytes(*word), seed);
     }
-    let mut last = [0; 8];
-    last[..rest.len()].copy_from_slice(rest);
-    fold(hash ^ u64::from_le_bytes(last), seed)
+    fold(hash ^ u64::from_le_bytes(*last), seed)
+}
+
+/// Fewer than eight bytes as a number, unambiguously for each length.
+#[inline]
+fn short(name: &[u8]) -> u64 {
+    match (name.first_chunk::<4>(), name.last_chunk::<4>()) {
+        (Some(first), Some(last)) => {
+            u64::from(u32::from_le_bytes(*first)) << 32 | u64::from(u32::from_le_bytes(*last))
+        }
+        _ => name.iter().fold(0, |word, &byte| word << 8 | u64::from(byte)),
+    }
 }
 
 #[inline]

@@ -1,0 +1,197 @@
+//! One pipeline with faults, run until all is committed, and what must be true then.
+
+use crate::{
+    BackoffConfig, Error, Handle, Output, Pipeline, Record, TaskState, Transform,
+    testing::{
+        Faults, FaultyLetters, FaultySink, FaultySource, FaultyTransform, MemoryLetters, MemoryLog, Message,
+        conformance::{
+            report::{Broken, ensure},
+            sink::SinkHarness,
+        },
+    },
+};
+use std::{
+    collections::BTreeSet,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+use tokio::time::timeout;
+
+const TOPIC: &str = "conformance";
+const GROUP: &str = "conformance";
+const PARTITIONS: i32 = 2;
+/// Per partition. With 16 KiB each, all of them are twice what may be repeated.
+const RECORDS: i64 = 160;
+const RECORD_BYTES: usize = 16 << 10;
+/// The least that a pipeline takes.
+const BUDGET_BYTES: usize = 1 << 20;
+/// Every so many records one is refused by the transform and goes to the dead letter queue.
+const POISON_EVERY: i64 = 20;
+/// A pipeline that has not committed everything after so many starts is stuck.
+const ROUNDS_MAX: usize = 6;
+/// Sinks made in advance: the factory of a pipeline cannot wait.
+const SINKS: usize = 12;
+
+const NO_LOSS: &str = "an offset is committed only when every record below it is delivered, filtered, dead-lettered \
+                       or skipped";
+const EQUATION: &str = "read = delivered + filtered + dead_lettered + skipped + abandoned + in_flight";
+const LITTLE: &str = "at most one budget of bytes is repeated per partition and fault";
+const PROGRESS: &str = "after a fault the pipeline goes on, in the end to the last record";
+
+pub(super) struct Scenario<'h, H: SinkHarness> {
+    harness: &'h H,
+    faults: Faults,
+    log: MemoryLog,
+    letters: MemoryLetters,
+    read_bytes: u64,
+}
+
+impl<'h, H: SinkHarness> Scenario<'h, H> {
+    pub(super) fn new(harness: &'h H, faults: Faults) -> Self {
+        let log = MemoryLog::new();
+        log.topic(TOPIC, PARTITIONS);
+        let bytes = harness.capabilities().max_record_bytes.unwrap_or(RECORD_BYTES).min(RECORD_BYTES);
+        for partition in 0..PARTITIONS {
+            log.append_all(TOPIC, partition, (0..RECORDS).map(|offset| message(partition, offset, bytes)));
+        }
+        Self { harness, faults, log, letters: MemoryLetters::new(), read_bytes: 0 }
+    }
+
+    /// Starts the pipeline again and again until all is committed.
+    pub(super) async fn run(mut self) -> Result<(), Broken> {
+        for _ in 0..ROUNDS_MAX {
+            self.round().await?;
+            if all_committed(&self.log) {
+                return self.compare().await;
+            }
+        }
+        let committed: Vec<_> = (0..PARTITIONS).map(|p| self.log.committed(GROUP, TOPIC, p)).collect();
+        Err(Broken::new(
+            PROGRESS,
+            format!("after {ROUNDS_MAX} starts {committed:?} is committed of {RECORDS}"),
+        ))
+    }
+
+    /// One start: until all is committed, the task has failed for good, or a hard stop is due.
+    async fn round(&mut self) -> Result<(), Broken> {
+        let hard = self.faults.stop();
+        let already = hard.is_open();
+        let handle =
+            self.pipeline().await.map_err(|error| Broken::new(PROGRESS, format!("{error:?}")))?.start();
+        let patience = self.harness.capabilities().patience;
+        let log = self.log.clone();
+        tokio::select! {
+            _ = timeout(patience, log.until(all_committed)) => {}
+            _ = handle.wait_until(|status| status.state() == TaskState::Failed) => {}
+            () = hard.pass(), if !already => {}
+        }
+        let stopped_hard = hard.is_open() && !already;
+        self.end(handle, stopped_hard).await
+    }
+
+    async fn end(&mut self, handle: Handle, hard: bool) -> Result<(), Broken> {
+        let patience = self.harness.capabilities().patience;
+        // Stopping twice, or after a failure, does nothing.
+        let status = timeout(patience * 4, handle.shutdown()).await;
+        let status = status.map_err(|_| Broken::new("a stop ends within its deadline", "it does not"))?;
+        let counts = status.counts();
+        self.read_bytes += counts.read_bytes;
+        ensure(counts.reconcile(), EQUATION, || format!("{counts:?}"))?;
+        ensure(counts.in_flight == 0, EQUATION, || format!("after a stop (hard: {hard}) {counts:?}"))
+    }
+
+    async fn pipeline(&self) -> Result<Pipeline, Error> {
+        let mut sinks = Vec::new();
+        for _ in 0..SINKS {
+            sinks.push(self.harness.build().await?);
+        }
+        let sinks = Arc::new(Mutex::new(sinks));
+        let (log, letters) = (self.log.clone(), self.letters.clone());
+        let [to_source, to_sink, to_letters] = [(); 3].map(|()| self.faults.clone());
+        // A fault that asks for a hard stop gets one: no time at all.
+        let stop_timeout =
+            if self.faults.stops_hard() { Duration::ZERO } else { self.harness.capabilities().patience };
+        Pipeline::builder("conformance")
+            .source(move |_| Ok(FaultySource::new(log.source(GROUP, &[TOPIC]).records_max(8), &to_source)))
+            .transform(FaultyTransform::new(Refuse, &self.faults))
+            .sink(move |_| {
+                let sink = sinks.lock().unwrap_or_else(PoisonError::into_inner).pop();
+                let sink =
+                    sink.ok_or_else(|| Error::fatal("make a sink", "the task was restarted too often"))?;
+                Ok(FaultySink::new(sink, &to_sink))
+            })
+            .dead_letters(move |_| Ok(FaultyLetters::new(letters.clone(), &to_letters)))
+            .options(|options| {
+                options.budget_bytes = BUDGET_BYTES;
+                options.max_uncommitted_bytes = BUDGET_BYTES as u64;
+                options.commit_interval = Duration::from_millis(20);
+                options.stop_timeout = stop_timeout;
+                options.backoff =
+                    BackoffConfig { initial: Duration::from_millis(1), max: Duration::from_millis(10) };
+            })
+            .build()
+    }
+
+    async fn compare(&self) -> Result<(), Broken> {
+        let found: Vec<(i32, i64)> =
+            self.harness.read_back().await.iter().map(|found| (found.partition, found.offset)).collect();
+        let letters: Vec<(i32, i64)> = self
+            .letters
+            .written()
+            .iter()
+            .map(|letter| (letter.record.partition, letter.record.offset))
+            .collect();
+        let there: BTreeSet<(i32, i64)> = found.iter().chain(&letters).copied().collect();
+        let all = (0..PARTITIONS).flat_map(|partition| (0..RECORDS).map(move |offset| (partition, offset)));
+        let missing: Vec<(i32, i64)> = all.filter(|origin| !there.contains(origin)).collect();
+        ensure(missing.is_empty(), NO_LOSS, || format!("{missing:?} are nowhere"))?;
+        let distinct = found.iter().collect::<BTreeSet<_>>().len();
+        let once = self.harness.capabilities().idempotent_by_offset;
+        ensure(!once || distinct == found.len(), "redelivery makes no duplicates", || {
+            format!("{} records are there {} times", distinct, found.len())
+        })?;
+        self.compare_repeated()
+    }
+
+    fn compare_repeated(&self) -> Result<(), Broken> {
+        let sizes =
+            (0..PARTITIONS).flat_map(|p| (0..RECORDS).map(move |o| message(p, o, RECORD_BYTES).bytes()));
+        let once = sizes.sum::<usize>() as u64;
+        let repeated = self.read_bytes.saturating_sub(once + once / 20);
+        // What a partition may have uncommitted, and the batch that crosses the line.
+        let per_partition = (BUDGET_BYTES + crate::BATCH_BYTES_MAX) as u64;
+        let partitions = u64::from(PARTITIONS.unsigned_abs());
+        let most = self.faults.fired().len() as u64 * partitions * per_partition;
+        ensure(repeated <= most, LITTLE, || {
+            format!("{repeated} bytes were read again, {most} at most were expected")
+        })
+    }
+}
+
+fn all_committed(log: &MemoryLog) -> bool {
+    (0..PARTITIONS).all(|p| log.committed(GROUP, TOPIC, p).is_some_and(|(offset, _)| offset == RECORDS))
+}
+
+fn message(partition: i32, offset: i64, bytes: usize) -> Message {
+    let head = format!(r#"{{"partition":{partition},"offset":{offset},"text":""#);
+    let filler = "x".repeat(bytes.saturating_sub(head.len() + 2));
+    let key = if offset % POISON_EVERY == POISON_EVERY - 1 { "poison" } else { "good" };
+    Message::new(format!("{head}{filler}\"}}")).key(key)
+}
+
+/// Refuses records with the key `poison`.
+struct Refuse;
+
+impl Transform for Refuse {
+    fn apply(&self, record: Record<'_>, out: &mut Output) -> Result<(), Error> {
+        if record.key() == Some(b"poison") {
+            return Err(Error::poison("take the record", "the test says so"));
+        }
+        out.keep(record);
+        Ok(())
+    }
+
+    fn describe(&self) -> Option<String> {
+        Some("refuse poison".to_owned())
+    }
+}
