@@ -266,7 +266,11 @@ fn publish(
         status.peak_bytes = status.peak_bytes.max(budget.peak());
         status.oldest =
             state.partitions().filter_map(|p| p.tracker.oldest()).min().map(|oldest| now - oldest);
-        status.retrying = state.retrying.as_ref().map(|(since, why)| (now - *since, why.clone()));
+        status.retrying = state
+            .retrying
+            .as_ref()
+            .or(state.trouble.as_ref())
+            .map(|(since, why)| (now - *since, why.clone()));
         metrics.update(status);
     });
 }

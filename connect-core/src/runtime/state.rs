@@ -78,6 +78,10 @@ pub(crate) struct State {
     pub(crate) counts: Counts,
     /// What transiently fails, since when; cleared by progress.
     pub(crate) retrying: Option<(Instant, String)>,
+    /// What the source sits out, since when; cleared by the source.
+    pub(crate) trouble: Option<(Instant, String)>,
+    /// Partitions whose ranges are to end behind the batch that is being transformed.
+    cuts: Vec<PartitionId>,
 }
 
 impl State {
@@ -99,6 +103,8 @@ impl State {
             skipped_log: Throttle::default(),
             counts: Counts::default(),
             retrying: None,
+            trouble: None,
+            cuts: Vec::new(),
         }
     }
 
