@@ -63,3 +63,55 @@ async fn each_record_is_in_one_object_when_requests_fail_too() {
 async fn each_record_is_in_one_object_when_the_old_owner_goes_on() {
     crash_everywhere(config, 0, true).await;
 }
+
+fn other_rotation() -> CosConfig {
+    CosConfig {
+        flush_size: 3,
+        file_bytes: connect_core::config::ByteSize::bytes(260),
+        max_open_files: 2,
+        ..config()
+    }
+}
+
+/// Several lives in a row, each with its own moment of death, failures and rotation.
+async fn lives(deaths: &[(usize, usize, bool)], seed: u64) {
+    let mut world = World::new(log());
+    for (number, &(die_at, fail_every, other)) in (0..).zip(deaths) {
+        let config = if other { other_rotation() } else { config() };
+        let mut life =
+            Instance::start(&mut world, config, die_at, fail_every, seed.wrapping_add(number)).unwrap();
+        if life.run(&mut world).await == End::Finished {
+            break;
+        }
+    }
+    for rounds in 0..20 {
+        let mut last = Instance::start(&mut world, config(), 0, 0, seed ^ rounds).unwrap();
+        if last.run(&mut world).await == End::Finished {
+            world.check();
+            return;
+        }
+    }
+    panic!("it restarts for ever");
+}
+
+proptest::proptest! {
+    #![proptest_config(proptest::test_runner::Config::with_cases(400))]
+
+    #[test]
+    fn each_record_is_in_one_object_after_any_lives(
+        deaths in proptest::collection::vec((1_usize..120, 0_usize..9, proptest::bool::ANY), 0..6),
+        seed in proptest::num::u64::ANY,
+    ) {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build().unwrap();
+        runtime.block_on(lives(&deaths, seed));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_rebuild_uses_the_limits_of_its_note_and_not_the_ones_configured_now() {
+    for die_at in 1..80 {
+        for seed in 0..4 {
+            lives(&[(die_at, 0, true)], seed).await;
+        }
+    }
+}
