@@ -28,7 +28,10 @@ const OURS: &[(&str, &str)] = &[
     ("auto.commit.enable", "offsets are committed when records are delivered"),
     ("enable.auto.offset.store", "offsets are committed when records are delivered"),
     ("auto.offset.reset", "use the start position; later resets are explicit (on.data.loss)"),
-    ("enable.partition.eof", "ends of partitions move positions past transactions"),
+    (
+        "enable.partition.eof",
+        "librdkafka counts the end of a partition like a record, and skips one after the next pause",
+    ),
     ("opaque", "it is no text"),
 ];
 /// What the protocol of KIP-848 leaves to the broker.
@@ -132,7 +135,7 @@ fn client(config: &KafkaConfig, task: &Task, by_broker: bool) -> ClientConfig {
         .set("enable.auto.commit", "false")
         .set("enable.auto.offset.store", "false")
         .set("auto.offset.reset", "error")
-        .set("enable.partition.eof", "true");
+        .set("enable.partition.eof", "false");
     client
 }
 

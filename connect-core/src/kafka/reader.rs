@@ -99,6 +99,8 @@ pub(super) struct Reader<'c> {
     /// Partitions were assigned before: what is refused from now on may be granted again.
     pub(super) settled: bool,
     ends_at: Instant,
+    /// Positions are to be looked at as soon as no message waits here.
+    pub(super) positions_due: bool,
     /// No broker could be reached, and the task was told so.
     cut_off: bool,
 }
@@ -123,6 +125,7 @@ impl<'c> Reader<'c> {
             average: 512,
             settled: false,
             ends_at: Instant::now() + ENDS_EVERY,
+            positions_due: false,
             cut_off: false,
         }
     }
@@ -143,6 +146,7 @@ impl<'c> Reader<'c> {
             self.tell_ends();
             self.look_for_topics();
             if turn.room > 0 {
+                self.pass_markers();
                 self.read(turn.room)?;
             } else {
                 // Back-pressure is not reading. The task wakes this thread as soon as there is room.
@@ -351,6 +355,7 @@ impl<'c> Reader<'c> {
         self.ends_at = Instant::now() + ENDS_EVERY;
         self.forward_again();
         self.look_for_brokers();
+        self.positions_due = true;
         let reading = self.table.iter().filter(|slot| slot.hold == Hold::Reading);
         let ends = reading.filter_map(|slot| {
             let (_, high) = self.queue.watermarks(&slot.topic, slot.partition)?;

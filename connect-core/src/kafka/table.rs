@@ -71,6 +71,11 @@ impl Table {
         self.iter().find(|slot| slot.partition == partition && *slot.topic == *topic)
     }
 
+    /// The current assignment of a partition.
+    pub(super) fn find_mut(&mut self, topic: &str, partition: i32) -> Option<&mut Slot> {
+        self.iter_mut().find(|slot| slot.partition == partition && *slot.topic == *topic)
+    }
+
     pub(super) fn remove(&mut self, id: PartitionId) {
         if self.get(id).is_some() {
             self.slots[id.slot()] = None;

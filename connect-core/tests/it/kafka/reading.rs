@@ -257,6 +257,27 @@ async fn a_pattern_finds_topics_by_their_whole_name() {
 }
 
 #[tokio::test]
+async fn a_partition_held_at_its_end_skips_nothing_when_it_goes_on() {
+    for protocol in PROTOCOLS {
+        let (topic, group) = (topic("hold-at-end", 1).await, unique("group"));
+        let mut driver = Driver::open(config(&group, &topic, protocol)).await;
+        for round in 1..=4 {
+            fill(&topic, 1, 5);
+            driver.rows(10 * round - 5).await;
+            // librdkafka has seen the end of the log by then.
+            driver.serve_for(ROOM, Duration::from_millis(300)).await;
+            let id = driver.id(0);
+            driver.source.hold(&[id], true);
+            driver.serve_for(ROOM, Duration::from_millis(200)).await;
+            fill(&topic, 1, 5);
+            driver.source.hold(&[id], false);
+            driver.rows(10 * round).await;
+        }
+        driver.close().await;
+    }
+}
+
+#[tokio::test]
 async fn held_partitions_stop_and_go_on_without_loss() {
     let (topic, group) = (topic("hold", 2).await, unique("group"));
     fill(&topic, 2, 10);
