@@ -1,21 +1,29 @@
 //! The sink killed at every moment of its life: each report, each commit, each request before and after its effect.
 
-use super::world::{End, Entry2, Instance, World, config};
+use super::world::{End, Instance, Logged, World, config};
 use crate::CosConfig;
 
-fn log() -> Vec<Entry2> {
-    use Entry2::{Filtered, Hole, Plain, Poison, Twin};
+pub(super) fn log() -> Vec<Logged> {
+    use Logged::{Filtered, Hole, Plain, Poison, Twin};
     let mut log = vec![Filtered, Poison, Plain("a"), Plain("a"), Twin, Plain("b"), Hole, Plain("a")];
     log.extend([Plain("c"), Plain("a"), Poison, Twin, Filtered, Plain("d"), Plain("b"), Plain("b")]);
     log.extend([Plain("a"), Plain("a"), Plain("a"), Twin, Twin, Plain("b"), Plain("b"), Hole, Filtered]);
     log
 }
 
+/// Nothing that happens here may stop a task for good.
+fn alive(end: End) -> End {
+    if let End::Stopped(why) = &end {
+        panic!("{why}");
+    }
+    end
+}
+
 /// Kills at `die_at`, then runs a successor to the end. Returns whether the first one died.
 async fn crash(config: fn() -> CosConfig, die_at: usize, fail_every: usize, seed: u64, zombie: bool) -> bool {
     let mut world = World::new(log());
     let mut first = Instance::start(&mut world, config(), die_at, fail_every, seed).unwrap();
-    let died = first.run(&mut world).await != End::Finished;
+    let died = alive(first.run(&mut world).await) != End::Finished;
     let mut first = Some(first).filter(|_| zombie && died);
     let mut rounds = 0;
     loop {
@@ -31,7 +39,7 @@ async fn crash(config: fn() -> CosConfig, die_at: usize, fail_every: usize, seed
             continue;
         }
         let mut last = Instance::start(&mut world, config(), 0, fail_every, seed + 100 + rounds).unwrap();
-        if last.run(&mut world).await == End::Finished {
+        if alive(last.run(&mut world).await) == End::Finished {
             break;
         }
     }
@@ -80,13 +88,13 @@ async fn lives(deaths: &[(usize, usize, bool)], seed: u64) {
         let config = if other { other_rotation() } else { config() };
         let mut life =
             Instance::start(&mut world, config, die_at, fail_every, seed.wrapping_add(number)).unwrap();
-        if life.run(&mut world).await == End::Finished {
+        if alive(life.run(&mut world).await) == End::Finished {
             break;
         }
     }
     for rounds in 0..20 {
         let mut last = Instance::start(&mut world, config(), 0, 0, seed ^ rounds).unwrap();
-        if last.run(&mut world).await == End::Finished {
+        if alive(last.run(&mut world).await) == End::Finished {
             world.check();
             return;
         }
