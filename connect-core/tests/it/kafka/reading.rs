@@ -204,7 +204,8 @@ async fn the_end_of_a_partition_passes_aborted_transactions() {
 
 #[tokio::test]
 async fn keys_values_headers_and_timestamps_arrive_as_written() {
-    let (topic, group) = (topic("whole", 1).await, unique("group"));
+    // Its records are from 1970: retention would take them within a second.
+    let (topic, group) = (topic_with("whole", 1, &[("retention.ms", "-1")]).await, unique("group"));
     let producing = Producing::new();
     let headers: [(&str, Option<&[u8]>); 3] = [("a", Some(b"1")), ("a", None), ("b", Some(b""))];
     producing.send_full(&topic, 0, Some(b"key"), Some(b"value"), &headers, Some(42));
