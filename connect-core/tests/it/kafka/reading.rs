@@ -147,7 +147,7 @@ async fn data_loss_may_be_counted_instead() {
         let mut driver = Driver::open(config).await;
         driver.rows(4).await;
         assert_eq!(driver.rows[0].offset, 6);
-        assert_eq!(driver.gaps.iter().map(|(_, range)| range.clone()).collect::<Vec<_>>(), [2..6]);
+        assert!(matches!(&driver.gaps[..], [(_, range)] if *range == (2..6)), "{:?}", driver.gaps);
         driver.close().await;
     }
 }
