@@ -8,7 +8,7 @@ use super::{
     table::{Hold, Table},
 };
 use crate::{BATCH_BYTES_MAX, BATCH_RECORDS_MAX, BatchBuilder, Entry, Error, Event, PartitionId};
-use rdkafka::{consumer::Consumer, error::RDKafkaErrorCode as Code};
+use rdkafka::{Offset, TopicPartitionList, consumer::Consumer, error::RDKafkaErrorCode as Code};
 use std::{ops::Range, sync::Arc};
 
 /// What a message that is no record asks for.
@@ -17,6 +17,8 @@ enum Found {
     Taken,
     /// A hole that a broken batch has left, in front of this message, which is not used up.
     Gap(PartitionId, Range<i64>, Error),
+    /// Something behind the end of the partition, but not right behind it: to be read once more.
+    Doubtful(PartitionId),
     /// The log does not have this offset.
     OutOfRange(PartitionId, String),
     /// Anything else that went wrong with a partition.
@@ -68,6 +70,10 @@ impl Reader<'_> {
                 self.mailbox.deliver(Event::Gap(id, range, error));
                 Ok(())
             }
+            Found::Doubtful(id) => {
+                self.read_again(id);
+                Ok(())
+            }
             Found::OutOfRange(id, reason) => {
                 self.messages.pop_front();
                 self.out_of_range(id, &reason)
@@ -76,6 +82,40 @@ impl Reader<'_> {
                 self.messages.pop_front();
                 self.broken(id, code, offset, &reason)
             }
+        }
+    }
+
+    /// The batch call counts an end of partition at offset `n` as a consumed record, so that after a pause (each
+    /// rebalance pauses all partitions, and so does [`hold`](crate::Source::hold)) librdkafka goes on at `n + 1`, and
+    /// record `n` is skipped without a word, or `n + 1` is out of range. So what follows an end is trusted only if it
+    /// stands right there, or still does not after a seek.
+    fn read_again(&mut self, id: PartitionId) {
+        let Some(slot) = self.table.get_mut(id) else { return };
+        slot.verified = slot.next;
+        let (topic, partition) = (Arc::clone(&slot.topic), slot.partition);
+        self.messages.discard(|message| message.partition() == partition && message.topic() == &*topic);
+        self.seek_ends(|id_of| id_of == id);
+    }
+
+    /// Moves partitions that are at their end to where the next record will stand: see [`read_again`](Self::read_again).
+    pub(super) fn seek_ends(&mut self, of: impl Fn(PartitionId) -> bool) {
+        let mut list = TopicPartitionList::new();
+        let mut ids = Vec::new();
+        for slot in self.table.iter().filter(|slot| slot.hold == Hold::Reading && slot.at_end && of(slot.id))
+        {
+            if list.add_partition(&slot.topic, slot.partition).set_offset(Offset::Offset(slot.next)).is_ok() {
+                ids.push(slot.id);
+            }
+        }
+        if ids.is_empty() {
+            return;
+        }
+        let moved = self.consumer.seek_partitions(list, self.setup.call_timeout);
+        let moved = moved.and_then(|list| list.elements().iter().try_for_each(|element| element.error()));
+        if let Err(error) = moved {
+            // librdkafka has stopped one of them already: it does not seek what it has stopped.
+            tracing::debug!(%error, "assign partitions again instead of seeking");
+            self.repositions.extend(ids);
         }
     }
 
@@ -89,7 +129,7 @@ impl Reader<'_> {
             .fetch_watermarks(&topic, partition, timeout)
             .map_err(|error| errors::failed("ask what the log holds", error))?;
         if (low..=high).contains(&next) {
-            // A replica that lags behind has taken over, or records came meanwhile.
+            // A replica that lags behind has taken over, or `read_again` explains it.
             tracing::warn!(
                 topic = &*topic,
                 partition,
@@ -158,7 +198,15 @@ fn accept(table: &mut Table, builder: &mut BatchBuilder, message: Message<'_>) -
     let (partition, offset) = (message.partition(), message.offset());
     let slot = table.of_message(message.topic_token(), partition, || message.topic());
     let Some(slot) = slot.filter(|slot| slot.hold == Hold::Reading) else { return Found::Taken };
-    if let Some(code) = message.error() {
+    let error = message.error();
+    if slot.at_end
+        && offset > slot.next
+        && slot.verified != slot.next
+        && matches!(error, None | Some(Code::PartitionEOF))
+    {
+        return Found::Doubtful(slot.id);
+    }
+    if let Some(code) = error {
         return match code {
             Code::PartitionEOF => {
                 // It has passed what holds no record: transaction markers, aborted transactions.
@@ -166,6 +214,7 @@ fn accept(table: &mut Table, builder: &mut BatchBuilder, message: Message<'_>) -
                     slot.next = offset;
                     builder.position(slot.id, &slot.topic, partition, offset);
                 }
+                slot.at_end = offset == slot.next;
                 Found::Taken
             }
             Code::AutoOffsetReset | Code::OffsetOutOfRange | Code::LogTruncation => {
@@ -186,6 +235,7 @@ fn accept(table: &mut Table, builder: &mut BatchBuilder, message: Message<'_>) -
         return Found::Gap(slot.id, range, error);
     }
     slot.next = offset + 1;
+    slot.at_end = false;
     let entry =
         Entry { offset, timestamp_ms: message.timestamp_ms(), key: message.key(), value: message.value() };
     builder.push(slot.id, &slot.topic, partition, entry, message.headers());

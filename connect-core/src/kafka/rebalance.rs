@@ -193,6 +193,8 @@ impl Reader<'_> {
         for id in gone {
             self.forget(id);
         }
+        // Those that stay were paused meanwhile.
+        self.seek_ends(|_| true);
         result.map_err(|error| failed("give partitions up", error))
     }
 
@@ -329,7 +331,10 @@ impl Reader<'_> {
             self.mailbox.tell(Event::Assigned(assigned));
         }
         if assign {
-            context::answer_assign(self.consumer, &list).map_err(|error| failed("assign partitions", error))
+            let answered = context::answer_assign(self.consumer, &list);
+            // The other partitions were paused meanwhile.
+            self.seek_ends(|_| true);
+            answered.map_err(|error| failed("assign partitions", error))
         } else {
             let ids =
                 self.table.iter().filter(|slot| list.find_partition(&slot.topic, slot.partition).is_some());

@@ -23,6 +23,10 @@ pub(super) struct Slot {
     /// The offset of the next record; what lies below was read already.
     pub(super) next: i64,
     pub(super) hold: Hold,
+    /// The end of the partition was reached at `next`.
+    pub(super) at_end: bool,
+    /// What follows the end at this offset was read twice: it is a hole, not a record that librdkafka has skipped.
+    pub(super) verified: i64,
     /// An error on the data queue that the configuration allows to go on after: the next record ends the gap.
     pub(super) broken: Option<Error>,
     /// The topic's token in messages; 0: none came yet.
@@ -47,7 +51,8 @@ impl Table {
         self.epoch += 1;
         let id = PartitionId::new(u32::try_from(number).expect("fewer than 2^32 partitions"), self.epoch);
         let hold = Hold::Reading;
-        self.slots[number] = Some(Slot { id, topic, partition, next, hold, broken: None, token: 0 });
+        let (at_end, verified, broken, token) = (false, -1, None, 0);
+        self.slots[number] = Some(Slot { id, topic, partition, next, hold, at_end, verified, broken, token });
         id
     }
 

@@ -131,7 +131,12 @@ impl Driver {
     }
 
     /// Takes events until `done`.
-    pub(crate) async fn until(&mut self, what: &str, room: usize, done: impl Fn(&Self) -> bool + Send) {
+    pub(crate) async fn until(
+        &mut self,
+        what: &str,
+        room: usize,
+        done: impl Fn(&Self) -> bool + Send + Sync,
+    ) {
         let steps = async {
             while !done(self) {
                 self.step(room).await.unwrap_or_else(|error| panic!("waiting for {what}: {error:?}"));
