@@ -125,6 +125,7 @@ impl Driver {
             Event::Committed(commits, result) => self.committed.push((commits, result)),
             Event::Ends(ends) => self.ends.extend(ends),
             Event::Gap(id, range, _) => self.gaps.push((id, range)),
+            Event::Trouble(_) => {}
             other => panic!("unexpected: {other:?}"),
         }
         Ok(())
