@@ -7,6 +7,10 @@
 //!
 //! Lifetimes carry librdkafka's rules: [`BatchQueue`] and [`Messages`] borrow the consumer, because destroying a
 //! client while a queue or message of it lives hangs for ever. Neither is `Send`: one thread makes all calls.
+//!
+//! Run under valgrind's memcheck (`kafka::reading::keys_*`, `held_*` and `kafka::groups::reassigned_*` of the integration
+//! tests, librdkafka 2.12.1): no invalid access, no use of uninitialised memory, and no leak but rdkafka's own, one
+//! queue handle of 24 bytes per client.
 #![expect(unsafe_code, reason = "rdkafka has no safe wrapper of the batch call and of queue forwarding")]
 
 use rdkafka::{

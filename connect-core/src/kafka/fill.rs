@@ -66,9 +66,18 @@ impl Reader<'_> {
         self.positions_due = false;
         let Ok(positions) = self.consumer.position() else { return };
         for element in positions.elements() {
-            let Offset::Offset(position) = element.offset() else { continue };
             let Some(slot) = self.table.find_mut(element.topic(), element.partition()) else { continue };
-            if slot.hold == Hold::Reading && slot.broken.is_none() && position > slot.next {
+            let position = match element.offset() {
+                Offset::Offset(position) => position,
+                // Nothing was handed out since it was assigned.
+                _ => -1,
+            };
+            if slot.hold != Hold::Reading || slot.broken.is_some() || self.repositions.contains(&slot.id) {
+                continue;
+            }
+            if slot.settling {
+                slot.settling = position > slot.next;
+            } else if position > slot.next {
                 slot.next = position;
                 self.builder.position(slot.id, &slot.topic, slot.partition, position);
             }
@@ -200,6 +209,7 @@ fn accept(table: &mut Table, builder: &mut BatchBuilder, message: Message<'_>) -
         return Found::Gap(slot.id, range, error);
     }
     slot.next = offset + 1;
+    slot.settling = false;
     let entry =
         Entry { offset, timestamp_ms: message.timestamp_ms(), key: message.key(), value: message.value() };
     builder.push(slot.id, &slot.topic, partition, entry, message.headers());
