@@ -37,7 +37,6 @@ impl Budget {
     }
 
     /// Takes `bytes` and gives them back when the permit is dropped. Never fails and never waits.
-    #[must_use]
     pub fn charge(&self, bytes: usize) -> Permit {
         let held = self.0.held.fetch_add(bytes, Ordering::Relaxed) + bytes;
         self.0.peak.fetch_max(held, Ordering::Relaxed);

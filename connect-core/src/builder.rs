@@ -52,6 +52,9 @@ impl BatchBuilder {
     }
 
     /// Adds a record of partition `id`. Offsets of a partition must grow from call to call.
+    ///
+    /// # Panics
+    /// If the batch grows beyond 4 GiB; look at [`is_full`](Self::is_full).
     pub fn push<'h>(
         &mut self,
         id: PartitionId,

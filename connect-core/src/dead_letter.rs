@@ -47,6 +47,9 @@ const PREFIX: &str = "__connect.errors.";
 impl Letter {
     /// Connect's ten headers (KIP-298), with their names and as text, and `__connect.errors.siblings` where only
     /// some of a record's children failed.
+    ///
+    /// # Panics
+    /// If `record` is empty.
     #[must_use]
     pub fn error_headers(&self) -> Vec<(String, String)> {
         let record = self.record.iter().next().expect("a letter holds one record");

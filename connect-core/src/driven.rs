@@ -87,7 +87,7 @@ impl<S: Sink> DynSink for Driven<S> {
             };
             tokio::select! {
                 Some(done) = self.cx.jobs.join_next() => {
-                    let done = done.map_err(|e| Error::fatal("run a job of the sink", e))?;
+                    let done = done.map_err(|e| Error::retriable("run a job of the sink", e))?;
                     self.sink.done(done, &mut self.cx)?;
                 }
                 () = timer => {

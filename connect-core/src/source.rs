@@ -51,6 +51,9 @@ pub enum Event {
     Ends(Vec<(PartitionId, i64)>),
     /// Offsets that the store no longer has, and the configuration allows to go on without (`on.data.loss=continue`).
     Gap(PartitionId, Range<i64>, Error),
+    /// Something transient keeps the source from reading or committing; it goes on by itself. Shown in the status
+    /// until `None` says that it is over.
+    Trouble(Option<Error>),
     /// There will never be another record (a file was read to its end). Kafka has no end.
     End,
 }

@@ -191,6 +191,9 @@ impl Draft<'_> {
     }
 
     /// Sets the topic for routing. The origin stays what it was.
+    ///
+    /// # Panics
+    /// If a batch names 2^32 topics.
     pub fn topic(mut self, topic: &str) -> Self {
         let known = self.out.topics.iter().rposition(|known| &**known == topic);
         let number = known.unwrap_or_else(|| {

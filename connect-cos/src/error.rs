@@ -24,15 +24,16 @@ pub(crate) enum Answer {
 
 /// A failed request to a store.
 #[derive(Debug, thiserror::Error)]
-#[error("{source}")]
+#[error("{cause}")]
 pub(crate) struct StoreError {
     pub(crate) answer: Answer,
-    pub(crate) source: BoxError,
+    /// Shown as this error's own text, so it is not its source too.
+    pub(crate) cause: BoxError,
 }
 
 impl StoreError {
-    pub(crate) fn new(answer: Answer, source: impl Into<BoxError>) -> Self {
-        Self { answer, source: source.into() }
+    pub(crate) fn new(answer: Answer, cause: impl Into<BoxError>) -> Self {
+        Self { answer, cause: cause.into() }
     }
 
     /// The class of this answer at the start-up check.

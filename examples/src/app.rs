@@ -72,13 +72,16 @@ async fn drive(handle: Handle) -> Result<(), String> {
         stop = stop::requested() => stop.map_err(|e| e.to_string())?,
     }
     info!("stopping: what was read is delivered and committed");
+    // Rebalances hand records back too; what counts is what the stop itself leaves behind.
+    let before = handle.status().counts().abandoned;
     let status = tokio::select! {
         status = handle.stop() => status,
         _ = stop::requested() => return Err("stopped at once; what was not committed is read again".to_owned()),
     };
     let counts = status.counts();
-    info!(read = counts.read, delivered = counts.delivered, abandoned = counts.abandoned, "stopped");
-    match counts.abandoned {
+    let abandoned = counts.abandoned - before;
+    info!(read = counts.read, delivered = counts.delivered, abandoned, "stopped");
+    match abandoned {
         _ if status.state() == TaskState::Failed => Err(last_error(&status)),
         0 => Ok(()),
         left => Err(format!(

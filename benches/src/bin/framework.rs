@@ -34,6 +34,7 @@ fn run() -> Result<(), BoxError> {
     tokio::runtime::Runtime::new()?.block_on(deliver(&args))
 }
 
+#[expect(clippy::future_not_send, reason = "block_on runs it where it is")]
 async fn deliver(args: &Args) -> Result<(), BoxError> {
     let records: u64 = args.required("records")?.parse()?;
     let _metrics = PrometheusBuilder::new().install_recorder()?;

@@ -28,7 +28,10 @@ const OURS: &[(&str, &str)] = &[
     ("auto.commit.enable", "offsets are committed when records are delivered"),
     ("enable.auto.offset.store", "offsets are committed when records are delivered"),
     ("auto.offset.reset", "use the start position; later resets are explicit (on.data.loss)"),
-    ("enable.partition.eof", "ends of partitions move positions past transactions"),
+    (
+        "enable.partition.eof",
+        "librdkafka counts the end of a partition like a record, and skips one after the next pause",
+    ),
     ("opaque", "it is no text"),
 ];
 /// What the protocol of KIP-848 leaves to the broker.
@@ -101,7 +104,7 @@ fn shape(config: &KafkaConfig) -> Vec<String> {
     problems
 }
 
-fn is_topic(name: &str) -> bool {
+pub(super) fn is_topic(name: &str) -> bool {
     let valid = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
     !name.is_empty() && name.len() <= 249 && name != "." && name != ".." && name.chars().all(valid)
 }
@@ -132,7 +135,7 @@ fn client(config: &KafkaConfig, task: &Task, by_broker: bool) -> ClientConfig {
         .set("enable.auto.commit", "false")
         .set("enable.auto.offset.store", "false")
         .set("auto.offset.reset", "error")
-        .set("enable.partition.eof", "true");
+        .set("enable.partition.eof", "false");
     client
 }
 
@@ -232,5 +235,115 @@ pub(super) fn reachable(consumer: &ReaderConsumer, topics: &Topics, timeout: Dur
                 problems.iter().map(|(name, code)| format!("topic {name}: {code}")).collect();
             Err(errors::refused("read the topics", *code, all.join("; ")))
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn task() -> Task {
+        Task { pipeline: "p".into(), number: 3, of: 4, restarts: 0, transforms: None, preview: false }
+    }
+
+    fn config() -> KafkaConfig {
+        KafkaConfig::new("localhost:9092", "g", ["t"])
+    }
+
+    fn problem(config: &KafkaConfig) -> String {
+        setup(config, &task()).err().map(|error| error.report()).unwrap_or_default()
+    }
+
+    #[test]
+    fn what_is_ours_is_refused_by_name_with_the_reason() {
+        for (name, why) in OURS {
+            let report = problem(&config().property(*name, "1"));
+            assert!(report.contains(name) && report.contains(why), "{report}");
+        }
+    }
+
+    #[test]
+    fn all_problems_are_named_at_once_with_the_nearest_known_property() {
+        let config = config()
+            .property("fetch.mim.bytes", "1")
+            .property("fetch.max.bytes", "many")
+            .property("group.id", "other");
+        let report = problem(&config);
+        for part in
+            ["`fetch.mim.bytes`", "did you mean `fetch.min.bytes`?", "`fetch.max.bytes`", "`group.id`"]
+        {
+            assert!(report.contains(part), "{report}");
+        }
+    }
+
+    #[test]
+    fn the_brokers_business_is_refused_with_kip_848_only() {
+        for name in BROKERS_OWN {
+            let value = if name.ends_with("ms") { "6000" } else { "range" };
+            let config = config().property(*name, value);
+            assert_eq!(problem(&config), "");
+            let report = problem(&config.property("group.protocol", "consumer"));
+            assert!(report.contains(name), "{report}");
+        }
+    }
+
+    #[test]
+    fn security_that_is_not_compiled_in_names_the_feature() {
+        let with = |pairs: &[(&str, &str)]| {
+            problem(&pairs.iter().fold(config(), |config, (name, value)| config.property(*name, *value)))
+        };
+        if !cfg!(feature = "ssl") {
+            assert!(with(&[("security.protocol", "ssl")]).contains("feature `ssl`"));
+            let scram = [("security.protocol", "SASL_PLAINTEXT"), ("sasl.mechanism", "SCRAM-SHA-512")];
+            assert!(with(&scram).contains("feature `ssl`"));
+        }
+        if !cfg!(feature = "gssapi") {
+            assert!(with(&[("security.protocol", "SASL_PLAINTEXT")]).contains("feature `gssapi`"));
+        }
+        let plain = [("security.protocol", "SASL_PLAINTEXT"), ("sasl.mechanism", "PLAIN")];
+        assert_eq!(with(&plain), "");
+    }
+
+    #[test]
+    fn secrets_are_neither_in_debug_nor_in_errors() {
+        let config = config().property("sasl.password", "hunter2").property("ssl.key.password", "hunter2");
+        assert!(!format!("{config:?}").contains("hunter2"), "{config:?}");
+        assert!(!problem(&config.property("sasl.password", "hunter2\0")).contains("hunter2"));
+    }
+
+    #[test]
+    fn defaults_hold_unless_they_are_set_by_any_of_their_names() {
+        let get = |config: &KafkaConfig, name: &str| {
+            let setup = setup(config, &task()).expect("a valid configuration");
+            setup.client.get(name).map(str::to_owned)
+        };
+        let plain = config();
+        assert_eq!(get(&plain, "partition.assignment.strategy").as_deref(), Some("cooperative-sticky"));
+        assert_eq!(get(&plain, "auto.offset.reset").as_deref(), Some("error"));
+        assert_eq!(get(&plain, "client.id").as_deref(), Some("connector-consumer-p-3"));
+        let set = config().property("max.partition.fetch.bytes", "99999").property("group.instance.id", "me");
+        assert_eq!(get(&set, "fetch.message.max.bytes"), None);
+        assert_eq!(get(&set, "group.instance.id").as_deref(), Some("me-3"));
+        let broker = config().property("group.protocol", "consumer");
+        assert_eq!(get(&broker, "partition.assignment.strategy"), None);
+    }
+
+    #[test]
+    fn a_revoke_is_answered_within_half_of_max_poll_interval() {
+        let within = |config: &KafkaConfig| setup(config, &task()).expect("valid").revoke_within;
+        assert_eq!(within(&config()), Duration::from_secs(15));
+        assert_eq!(within(&config().property("max.poll.interval.ms", "20000")), Duration::from_secs(10));
+        let short = config().revoke_timeout(Duration::from_secs(2));
+        assert_eq!(within(&short), Duration::from_secs(2));
+    }
+
+    #[test]
+    fn every_name_for_suggestions_is_one_that_librdkafka_knows() {
+        let is_unknown = |name: &&&str| {
+            let native = ClientConfig::new().set(**name, "1").create_native_config();
+            matches!(native, Err(KafkaError::ClientConfig(RDKafkaConfRes::RD_KAFKA_CONF_UNKNOWN, ..)))
+        };
+        let unknown: Vec<_> = NAMES.iter().filter(is_unknown).collect();
+        assert!(unknown.is_empty(), "{unknown:?}");
     }
 }

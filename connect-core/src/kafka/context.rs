@@ -83,7 +83,7 @@ impl ClientContext for ReaderContext {
     /// Statistics are for whoever asks for them by `statistics.interval.ms`: a line for the log.
     fn stats_raw(&self, statistics: &[u8]) {
         self.counted();
-        tracing::info!(target: "librdkafka", statistics = %String::from_utf8_lossy(statistics), "statistics");
+        self::statistics(statistics);
     }
 
     fn error(&self, error: KafkaError, reason: &str) {
@@ -172,4 +172,9 @@ pub(super) fn log(level: RDKafkaLogLevel, facility: &str, message: &str) {
         }
         RDKafkaLogLevel::Debug => tracing::debug!(target: "librdkafka", facility, "{message}"),
     }
+}
+
+/// Statistics, for whoever asks for them by `statistics.interval.ms`.
+pub(super) fn statistics(statistics: &[u8]) {
+    tracing::info!(target: "librdkafka", statistics = %String::from_utf8_lossy(statistics), "statistics");
 }

@@ -8,7 +8,7 @@ use super::{
     table::{Hold, Table},
 };
 use crate::{BATCH_BYTES_MAX, BATCH_RECORDS_MAX, BatchBuilder, Entry, Error, Event, PartitionId};
-use rdkafka::{consumer::Consumer, error::RDKafkaErrorCode as Code};
+use rdkafka::{Offset, consumer::Consumer, error::RDKafkaErrorCode as Code};
 use std::{ops::Range, sync::Arc};
 
 /// What a message that is no record asks for.
@@ -52,6 +52,37 @@ impl Reader<'_> {
         }
         self.deliver();
         Ok(())
+    }
+
+    /// Positions pass what holds no record: transaction markers, aborted transactions.
+    ///
+    /// librdkafka's position is that of the last message it has handed out, so none of them may wait here. Ends of
+    /// partitions would say the same, but the batch call counts each of them like a record: the next pause, by us or
+    /// within a rebalance, made librdkafka go on one record too late.
+    pub(super) fn pass_markers(&mut self) {
+        if !self.positions_due || !self.messages.is_empty() {
+            return;
+        }
+        self.positions_due = false;
+        let Ok(positions) = self.consumer.position() else { return };
+        for element in positions.elements() {
+            let Some(slot) = self.table.find_mut(element.topic(), element.partition()) else { continue };
+            let position = match element.offset() {
+                Offset::Offset(position) => position,
+                // Nothing was handed out since it was assigned.
+                _ => -1,
+            };
+            if slot.hold != Hold::Reading || slot.broken.is_some() || self.repositions.contains(&slot.id) {
+                continue;
+            }
+            if slot.settling {
+                slot.settling = position > slot.next;
+            } else if position > slot.next {
+                slot.next = position;
+                self.builder.position(slot.id, &slot.topic, slot.partition, position);
+            }
+        }
+        self.deliver();
     }
 
     fn deliver(&mut self) {
@@ -160,14 +191,6 @@ fn accept(table: &mut Table, builder: &mut BatchBuilder, message: Message<'_>) -
     let Some(slot) = slot.filter(|slot| slot.hold == Hold::Reading) else { return Found::Taken };
     if let Some(code) = message.error() {
         return match code {
-            Code::PartitionEOF => {
-                // It has passed what holds no record: transaction markers, aborted transactions.
-                if offset > slot.next {
-                    slot.next = offset;
-                    builder.position(slot.id, &slot.topic, partition, offset);
-                }
-                Found::Taken
-            }
             Code::AutoOffsetReset | Code::OffsetOutOfRange | Code::LogTruncation => {
                 Found::OutOfRange(slot.id, message.text())
             }
@@ -186,6 +209,7 @@ fn accept(table: &mut Table, builder: &mut BatchBuilder, message: Message<'_>) -
         return Found::Gap(slot.id, range, error);
     }
     slot.next = offset + 1;
+    slot.settling = false;
     let entry =
         Entry { offset, timestamp_ms: message.timestamp_ms(), key: message.key(), value: message.value() };
     builder.push(slot.id, &slot.topic, partition, entry, message.headers());

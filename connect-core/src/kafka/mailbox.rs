@@ -176,3 +176,70 @@ impl Mailbox {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Batch;
+
+    fn is_ends(event: &Result<Event, Error>) -> bool {
+        matches!(event, Ok(Event::Ends(_)))
+    }
+
+    #[tokio::test]
+    async fn events_come_before_records_and_records_only_with_room() {
+        let mailbox = Mailbox::default();
+        mailbox.deliver(Event::Records(Batch::default()));
+        mailbox.tell(Event::Ends(Vec::new()));
+        assert!(is_ends(&mailbox.next(1).await));
+        mailbox.tell(Event::Ends(Vec::new()));
+        assert!(is_ends(&mailbox.next(0).await));
+        assert!(mailbox.try_next(false).is_none(), "no room");
+        assert!(matches!(mailbox.next(1).await, Ok(Event::Records(_))));
+    }
+
+    #[tokio::test]
+    async fn the_reader_reads_at_most_two_batches_ahead_and_nothing_without_room() {
+        let mailbox = Mailbox::default();
+        assert_eq!(mailbox.turn().room, 0);
+        mailbox.tell(Event::Ends(Vec::new()));
+        drop(mailbox.next(77).await);
+        assert_eq!(mailbox.turn().room, 77);
+        mailbox.deliver(Event::Records(Batch::default()));
+        assert_eq!(mailbox.turn().room, 77);
+        mailbox.deliver(Event::Records(Batch::default()));
+        assert_eq!(mailbox.turn().room, 0);
+    }
+
+    #[tokio::test]
+    async fn a_failure_comes_after_what_was_read_before_it() {
+        let mailbox = Mailbox::default();
+        mailbox.deliver(Event::Records(Batch::default()));
+        mailbox.fail(Error::fatal("read", "first"));
+        mailbox.fail(Error::fatal("read", "second"));
+        mailbox.end();
+        assert!(matches!(mailbox.next(1).await, Ok(Event::Records(_))));
+        let report = mailbox.next(1).await.expect_err("the failure").report();
+        assert_eq!(report, "failed to read: first");
+        mailbox.next(1).await.expect_err("the thread has ended");
+        mailbox.ended().await;
+    }
+
+    #[tokio::test]
+    async fn a_dropped_wait_loses_nothing() {
+        let mailbox = Mailbox::default();
+        assert!(futures_util::FutureExt::now_or_never(mailbox.next(1)).is_none());
+        mailbox.tell(Event::Ends(Vec::new()));
+        assert!(is_ends(&mailbox.next(1).await));
+    }
+
+    #[test]
+    fn only_the_last_word_on_ends_is_kept() {
+        let mailbox = Mailbox::default();
+        for end in 0..3 {
+            mailbox.tell(Event::Ends(vec![(PartitionId::new(0, 1), end)]));
+        }
+        assert!(matches!(mailbox.try_next(false), Some(Ok(Event::Ends(ends))) if ends[0].1 == 2));
+        assert!(mailbox.try_next(false).is_none());
+    }
+}

@@ -46,7 +46,7 @@ pub(super) const NAMES: &[&str] = &[
     "ssl.ca.pem", "ssl.certificate.location", "ssl.certificate.pem", "ssl.cipher.suites", "ssl.crl.location",
     "ssl.curves.list", "ssl.endpoint.identification.algorithm", "ssl.engine.id", "ssl.engine.location",
     "ssl.key.location", "ssl.key.password", "ssl.key.pem", "ssl.keystore.location", "ssl.keystore.password",
-    "ssl.providers", "ssl.sigalgs.list", "ssl_engine_callback_data", "statistics.interval.ms",
+    "ssl.providers", "ssl.sigalgs.list", "statistics.interval.ms",
     "sticky.partitioning.linger.ms", "topic.blacklist", "topic.metadata.propagation.max.ms",
     "topic.metadata.refresh.fast.cnt", "topic.metadata.refresh.fast.interval.ms",
     "topic.metadata.refresh.interval.ms", "topic.metadata.refresh.sparse", "transaction.timeout.ms",

@@ -24,6 +24,7 @@ use rdkafka::{
     error::{KafkaError, RDKafkaErrorCode as Code},
 };
 use std::{
+    sync::Arc,
     thread,
     time::{Duration, Instant},
 };
@@ -32,6 +33,8 @@ use std::{
 pub(super) const TURN: Duration = Duration::from_millis(20);
 /// How often [`Event::Ends`] is told.
 const ENDS_EVERY: Duration = Duration::from_secs(1);
+/// How long one look for a broker may keep the thread from its other work.
+const LOOK: Duration = Duration::from_millis(100);
 /// Events served before the data queue gets its turn again.
 const EVENTS_PER_TURN: usize = 100;
 
@@ -96,6 +99,10 @@ pub(super) struct Reader<'c> {
     /// Partitions were assigned before: what is refused from now on may be granted again.
     pub(super) settled: bool,
     ends_at: Instant,
+    /// Positions are to be looked at as soon as no message waits here.
+    pub(super) positions_due: bool,
+    /// No broker could be reached, and the task was told so.
+    cut_off: bool,
 }
 
 impl<'c> Reader<'c> {
@@ -118,6 +125,8 @@ impl<'c> Reader<'c> {
             average: 512,
             settled: false,
             ends_at: Instant::now() + ENDS_EVERY,
+            positions_due: false,
+            cut_off: false,
         }
     }
 
@@ -137,6 +146,7 @@ impl<'c> Reader<'c> {
             self.tell_ends();
             self.look_for_topics();
             if turn.room > 0 {
+                self.pass_markers();
                 self.read(turn.room)?;
             } else {
                 // Back-pressure is not reading. The task wakes this thread as soon as there is room.
@@ -234,8 +244,23 @@ impl<'c> Reader<'c> {
             // Everything else the client sits out; what concerns a partition comes by the data queue.
             _ => {
                 tracing::warn!(%error, "kafka consumer");
+                if let Some(code @ Code::AllBrokersDown) = error.rdkafka_error_code() {
+                    self.cut_off = true;
+                    let error =
+                        errors::coded("reach the kafka cluster", code, "no broker answers, trying again");
+                    self.mailbox.tell(Event::Trouble(Some(error)));
+                }
                 Ok(())
             }
+        }
+    }
+
+    /// librdkafka says when all brokers are down, not when one is back.
+    fn look_for_brokers(&mut self) {
+        let topic = self.table.iter().next().map(|slot| Arc::clone(&slot.topic));
+        if self.cut_off && self.consumer.fetch_metadata(topic.as_deref(), LOOK).is_ok() {
+            self.cut_off = false;
+            self.mailbox.tell(Event::Trouble(None));
         }
     }
 
@@ -329,6 +354,8 @@ impl<'c> Reader<'c> {
         }
         self.ends_at = Instant::now() + ENDS_EVERY;
         self.forward_again();
+        self.look_for_brokers();
+        self.positions_due = true;
         let reading = self.table.iter().filter(|slot| slot.hold == Hold::Reading);
         let ends = reading.filter_map(|slot| {
             let (_, high) = self.queue.watermarks(&slot.topic, slot.partition)?;

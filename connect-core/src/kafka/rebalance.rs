@@ -349,8 +349,9 @@ impl Reader<'_> {
         let ids = std::mem::take(&mut self.repositions);
         let eager = !matches!(self.consumer.rebalance_protocol(), RebalanceProtocol::Cooperative);
         let (mut removed, mut added) = (TopicPartitionList::new(), TopicPartitionList::new());
-        let reading = self.table.iter().filter(|slot| slot.hold == Hold::Reading);
+        let reading = self.table.iter_mut().filter(|slot| slot.hold == Hold::Reading);
         for slot in reading.filter(|slot| eager || ids.contains(&slot.id)) {
+            slot.settling = true;
             self.messages.discard(|m| m.partition() == slot.partition && m.topic() == &*slot.topic);
             removed.add_partition(&slot.topic, slot.partition);
             let set = added.add_partition(&slot.topic, slot.partition).set_offset(Offset::Offset(slot.next));

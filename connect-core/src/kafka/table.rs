@@ -23,6 +23,8 @@ pub(super) struct Slot {
     /// The offset of the next record; what lies below was read already.
     pub(super) next: i64,
     pub(super) hold: Hold,
+    /// Assigned again, and librdkafka's position may still be that of the assignment before: it says nothing.
+    pub(super) settling: bool,
     /// An error on the data queue that the configuration allows to go on after: the next record ends the gap.
     pub(super) broken: Option<Error>,
     /// The topic's token in messages; 0: none came yet.
@@ -47,7 +49,8 @@ impl Table {
         self.epoch += 1;
         let id = PartitionId::new(u32::try_from(number).expect("fewer than 2^32 partitions"), self.epoch);
         let hold = Hold::Reading;
-        self.slots[number] = Some(Slot { id, topic, partition, next, hold, broken: None, token: 0 });
+        let (settling, broken, token) = (false, None, 0);
+        self.slots[number] = Some(Slot { id, topic, partition, next, hold, settling, broken, token });
         id
     }
 
@@ -69,6 +72,11 @@ impl Table {
     /// The current assignment of a partition.
     pub(super) fn find(&self, topic: &str, partition: i32) -> Option<&Slot> {
         self.iter().find(|slot| slot.partition == partition && *slot.topic == *topic)
+    }
+
+    /// The current assignment of a partition.
+    pub(super) fn find_mut(&mut self, topic: &str, partition: i32) -> Option<&mut Slot> {
+        self.iter_mut().find(|slot| slot.partition == partition && *slot.topic == *topic)
     }
 
     pub(super) fn remove(&mut self, id: PartitionId) {

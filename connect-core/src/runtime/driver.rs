@@ -156,7 +156,9 @@ impl Run {
         deadline: Option<Instant>,
     ) -> Woken {
         let room = if state.reads() { self.budget.room() } else { 0 };
-        if state.reads() && room == 0 {
+        if room > 0 {
+            state.has_room();
+        } else if state.reads() {
             state.full(self.sink.jobs());
             if let Some(action) = state.next_action(Instant::now()) {
                 return match self.perform(action, state) {
@@ -266,7 +268,11 @@ fn publish(
         status.peak_bytes = status.peak_bytes.max(budget.peak());
         status.oldest =
             state.partitions().filter_map(|p| p.tracker.oldest()).min().map(|oldest| now - oldest);
-        status.retrying = state.retrying.as_ref().map(|(since, why)| (now - *since, why.clone()));
+        status.retrying = state
+            .retrying
+            .as_ref()
+            .or(state.trouble.as_ref())
+            .map(|(since, why)| (now - *since, why.clone()));
         metrics.update(status);
     });
 }

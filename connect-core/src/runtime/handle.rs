@@ -24,13 +24,13 @@ pub struct Handle {
 }
 
 impl Handle {
-    pub(crate) fn start(blueprint: Arc<Blueprint>) -> Self {
+    pub(crate) fn start(blueprint: &Arc<Blueprint>) -> Self {
         let taps = Arc::new(Taps::default());
         let (mut commands, mut statuses, mut supervisors) = (Vec::new(), Vec::new(), JoinSet::new());
         for number in 0..blueprint.tasks {
             let (command, inbox) = mpsc::channel(8);
             let (status, watched) = watch::channel(TaskStatus::new(number));
-            let (blueprint, taps) = (Arc::clone(&blueprint), Arc::clone(&taps));
+            let (blueprint, taps) = (Arc::clone(blueprint), Arc::clone(&taps));
             let supervisor = Supervisor { blueprint, number, taps, status, commands: inbox, paused: false };
             supervisors.spawn(supervisor.run());
             commands.push(command);

@@ -5,6 +5,9 @@ use crate::{Backoff, BackoffConfig, Budget, Class, DeadLetters, Error, Letter};
 use std::{collections::VecDeque, future::pending, sync::Arc};
 use tokio::{task::JoinSet, time::Instant};
 
+/// One per letter, in order.
+type Answers = Vec<Result<(), Error>>;
+
 /// Letters in one request.
 const LETTERS_MAX: usize = 500;
 
@@ -12,7 +15,7 @@ const LETTERS_MAX: usize = 500;
 pub(crate) struct Letterbox {
     target: Option<Arc<dyn DeadLetters>>,
     waiting: VecDeque<Letter>,
-    sending: JoinSet<(Vec<Letter>, Vec<Result<(), Error>>)>,
+    sending: JoinSet<(Vec<Letter>, Answers)>,
     posted: VecDeque<Posted>,
     backoff: Backoff,
     not_before: Option<Instant>,
@@ -84,7 +87,7 @@ impl Letterbox {
         });
     }
 
-    fn answered(&mut self, letters: Vec<Letter>, answers: Vec<Result<(), Error>>) {
+    fn answered(&mut self, letters: Vec<Letter>, answers: Answers) {
         let unanswered = || Err(Error::retriable("write a dead letter", "it was not answered"));
         let answers = answers.into_iter().chain(std::iter::repeat_with(unanswered));
         let mut again = Vec::new();

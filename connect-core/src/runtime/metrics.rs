@@ -10,10 +10,13 @@ use super::{
 use metrics::{Counter, Gauge, Histogram, counter, gauge, histogram};
 use std::{cell::RefCell, collections::HashMap, sync::Arc};
 
+/// Where a total comes from.
+type Total = fn(&Counts) -> u64;
+
 /// The handles of one task.
 pub(crate) struct TaskMetrics {
     labels: [(&'static str, String); 2],
-    counters: Vec<(Counter, fn(&Counts) -> u64)>,
+    counters: Vec<(Counter, Total)>,
     restarts: Counter,
     held_bytes: Gauge,
     active: Gauge,
@@ -25,7 +28,7 @@ pub(crate) struct TaskMetrics {
 }
 
 /// Totals: name, where they come from. The first group is Connect's, the second ours.
-const TOTALS: [(&str, fn(&Counts) -> u64); 15] = [
+const TOTALS: [(&str, Total); 15] = [
     ("kafka_connect_sink_task_metrics_sink_record_read_total", |c| c.read),
     ("kafka_connect_sink_task_metrics_sink_record_send_total", |c| c.delivered),
     ("kafka_connect_sink_task_metrics_offset_commit_completion_total", |c| c.commits),

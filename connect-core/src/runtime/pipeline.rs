@@ -37,7 +37,7 @@ impl Pipeline {
     /// Outside a tokio runtime.
     #[must_use = "dropping the handle stops the pipeline"]
     pub fn start(self) -> Handle {
-        Handle::start(self.blueprint)
+        Handle::start(&self.blueprint)
     }
 
     /// Sends the first `records` through the transforms and shows what becomes of them. Nothing is delivered and

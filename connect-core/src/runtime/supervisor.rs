@@ -44,6 +44,16 @@ enum Next {
     End,
 }
 
+/// What the handle has ordered of a running instance.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Ordered {
+    Nothing,
+    Stop,
+    Restart,
+    /// Nobody holds the pipeline any more.
+    End,
+}
+
 impl Supervisor {
     pub(crate) async fn run(mut self) {
         let mut backoff = Backoff::new(self.blueprint.options.backoff);
@@ -73,51 +83,81 @@ impl Supervisor {
         let (orders, mut inbox) = mpsc::channel(8);
         let mut running = JoinSet::new();
         running.spawn(async move { run.run(&mut inbox).await });
+        let (ended, ordered) = self.watch(running, orders).await;
+        if self.status.borrow().counts.delivered > delivered {
+            backoff.reset();
+        }
+        if let Ended::AtDeadline = ended {
+            tracing::warn!(pipeline = %self.blueprint.name, task = self.number, "the stop's deadline has passed, what was in flight is read again");
+        }
+        match (ordered, ended) {
+            (Ordered::Nothing, Ended::Failed(error)) => self.failed(&error, backoff),
+            // It was to end anyway: what failed on the way is kept for the status, and does not start it again.
+            (Ordered::Stop | Ordered::Restart | Ordered::End, Ended::Failed(error)) => {
+                self.note_error(&error);
+                self.after(ordered)
+            }
+            (_, Ended::Gracefully | Ended::AtDeadline) => self.after(ordered),
+        }
+    }
+
+    /// Passes commands on until the instance has ended. Returns how, and what was ordered last.
+    async fn watch(&mut self, mut running: JoinSet<Ended>, orders: mpsc::Sender<Order>) -> (Ended, Ordered) {
         let mut orders = Some(orders);
-        let mut again = false;
-        let ended = loop {
+        let mut ordered = Ordered::Nothing;
+        loop {
             tokio::select! {
-                ended = running.join_next() => break ended,
-                command = self.commands.recv(), if orders.is_some() => {
-                    let order = match command {
-                        Some(Command::Pause) => { self.paused = true; Order::Pause }
-                        Some(Command::Resume) => { self.paused = false; Order::Resume }
-                        Some(Command::Stop(at)) => { again = false; Order::Stop(at) }
-                        Some(Command::Restart(at)) => { again = true; Order::Stop(at) }
-                        // Dropping the sender is the order to stop within the default time.
-                        None => { orders = None; continue }
+                ended = running.join_next() => {
+                    let ended = match ended {
+                        Some(Ok(ended)) => ended,
+                        Some(Err(panic)) => Ended::Failed(Error::retriable("run the task", panic)),
+                        None => Ended::Gracefully,
                     };
-                    if let Some(orders) = &orders {
+                    return (ended, ordered);
+                }
+                command = self.commands.recv(), if orders.is_some() => {
+                    let (order, next) = match command {
+                        Some(Command::Pause) => (Some(Order::Pause), ordered),
+                        Some(Command::Resume) if ordered == Ordered::Stop => (None, Ordered::Restart),
+                        Some(Command::Resume) => (Some(Order::Resume), ordered),
+                        Some(Command::Stop(at)) => (Some(Order::Stop(at)), Ordered::Stop),
+                        Some(Command::Restart(at)) => (Some(Order::Stop(at)), Ordered::Restart),
+                        None => (None, Ordered::End),
+                    };
+                    ordered = next;
+                    match command {
+                        Some(Command::Pause) => self.paused = true,
+                        Some(Command::Resume) => self.paused = false,
+                        Some(Command::Stop(_) | Command::Restart(_)) => {}
+                        // Dropping the sender is the order to stop within the default time.
+                        None => orders = None,
+                    }
+                    if let (Some(orders), Some(order)) = (&orders, order) {
                         // A task that has just ended needs no orders.
                         let _ended = orders.send(order).await;
                     }
                 }
             }
-        };
-        let ended = match ended {
-            Some(Ok(ended)) => ended,
-            Some(Err(panic)) => Ended::Failed(Error::retriable("run the task", panic)),
-            None => Ended::Gracefully,
-        };
-        if self.status.borrow().counts.delivered > delivered {
-            backoff.reset();
         }
-        match ended {
-            _ if orders.is_none() => self.end(),
-            Ended::Gracefully | Ended::AtDeadline if again => Next::Run,
-            Ended::Gracefully => Next::Rest(TaskState::Stopped),
-            Ended::AtDeadline => {
-                tracing::warn!(pipeline = %self.blueprint.name, task = self.number, "the stop's deadline has passed, what was in flight is read again");
-                Next::Rest(TaskState::Stopped)
-            }
-            Ended::Failed(error) => self.failed(&error, backoff),
+    }
+
+    /// Where a run leads that ended as it was ordered to.
+    fn after(&self, ordered: Ordered) -> Next {
+        match ordered {
+            Ordered::Nothing | Ordered::Stop => Next::Rest(TaskState::Stopped),
+            Ordered::Restart => Next::Run,
+            Ordered::End => self.end(),
         }
+    }
+
+    fn note_error(&self, error: &Error) {
+        self.status.send_modify(|status| status.last_error = Some(error.report()));
     }
 
     fn failed(&self, error: &Error, backoff: &mut Backoff) -> Next {
         let (pipeline, task, class) = (&self.blueprint.name, self.number, error.class().as_str());
         let report = error.report();
-        self.status.send_modify(|status| status.last_error = Some(report.clone()));
+        self.note_error(error);
         let exhausted = self.blueprint.options.restarts_max.is_some_and(|max| backoff.attempts() >= max);
         if error.class() != Class::Retriable || exhausted {
             tracing::error!(%pipeline, task, class, error = %report, "a task has failed");

@@ -4,3 +4,4 @@ mod cluster;
 mod driver;
 mod groups;
 mod reading;
+mod writing;

@@ -192,11 +192,14 @@ async fn poison_fails_the_task_and_names_the_record() {
     reconciled(&status);
 }
 
+/// Why, and the value as read.
+type Written = (String, Option<Vec<u8>>);
+
 /// A queue that fails a few times, then takes letters.
 #[derive(Clone, Default)]
 struct Queue {
     failures: Arc<AtomicU32>,
-    letters: Arc<Mutex<Vec<(String, Option<Vec<u8>>)>>>,
+    letters: Arc<Mutex<Vec<Written>>>,
 }
 
 #[async_trait]

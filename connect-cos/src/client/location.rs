@@ -60,6 +60,10 @@ impl Location {
     }
 
     /// The store itself. Touches nothing yet.
+    #[cfg_attr(
+        not(any(feature = "s3", feature = "cos")),
+        allow(unused_variables, reason = "a directory has no settings")
+    )]
     pub(crate) fn store(&self, config: &CosConfig) -> Result<Arc<dyn Store>, StoreError> {
         match self {
             Self::File(root) => Ok(Arc::new(FsStore::new(root.clone()))),

@@ -3,6 +3,7 @@
 
 mod fs;
 mod location;
+#[cfg(any(feature = "s3", feature = "cos"))]
 mod opendal_store;
 mod probe;
 

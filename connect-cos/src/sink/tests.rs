@@ -1,3 +1,5 @@
 mod bucket;
 mod crashes;
+mod handover;
+mod recovery;
 mod world;

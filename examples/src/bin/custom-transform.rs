@@ -1,7 +1,7 @@
 //! A transform of your own, in one file, and a dry run that shows what it does without delivering anything.
 //!
 //! [`PerNetwork`] makes none, one or several records of one. A transform is synchronous and pure, so plain unit tests
-//! are enough for it, and it can be found by name in configuration files.
+//! are enough for it, beside the conformance suite, and it can be found by name in configuration files.
 //!
 //! ```text
 //! cargo run --bin custom-transform          # what becomes of the first ten earthquakes
@@ -94,8 +94,32 @@ mod tests {
     use super::*;
     use connect_core::{
         Chain,
-        testing::{Message, batch},
+        testing::{
+            Message, batch,
+            conformance::transform::{self, TransformHarness},
+        },
     };
+
+    impl TransformHarness for PerNetwork {
+        type Transform = Self;
+
+        fn build(&self) -> Self {
+            self.clone()
+        }
+
+        fn accepted(&self) -> Vec<Message> {
+            earthquakes::all().into_iter().take(100).map(|(_, record)| Message::new(record)).collect()
+        }
+
+        fn refused(&self) -> Vec<Message> {
+            vec!["{}".into(), "text".into(), Message::tombstone("key")]
+        }
+    }
+
+    #[tokio::test]
+    async fn it_passes_the_conformance_suite() {
+        transform::run_all(&PerNetwork { min_magnitude: 2.0 }).await.assert_passed();
+    }
 
     /// The keys of what becomes of one value.
     fn keys(min_magnitude: f64, value: &str) -> Result<Vec<String>, String> {

@@ -53,7 +53,7 @@ fn records_survive_sigkill_exactly_once_everywhere() {
         rate: 500,
         between: 800,
         random_kills: 0,
-        range_records: 300,
+        range_records: 150,
         file_bytes: "24KiB",
     };
     let full = Run { per_partition: 25_000, rate: 1_500, between: 10_000, random_kills: 3, ..short };
@@ -87,14 +87,19 @@ fn run(test: &str, protocols: [Protocol; 2], run: &Run) {
     let begin = Instant::now();
     for (number, moment) in moments.iter().enumerate() {
         let mut worker = scene.start();
+        // The input waits for the child, so that there is some left to be killed in.
+        worker.wait_all("all partitions", Duration::from_secs(60), |p| p.partitions.len() == 8);
+        flow.pause(false);
         let patience = Duration::from_secs(60 + run.between / 200);
         worker.wait_all("progress since the last kill", patience, |p| p.delivered >= run.between);
         assert!(!flow.is_over(), "the input ended before kill {number}: {} s", begin.elapsed().as_secs());
         sleep(Duration::from_millis(rng.u64(0..1_500)));
         scene.kill(&mut worker, *moment, &mut rng);
+        flow.pause(true);
         say(test, &format!("kill {number} ({moment:?}) at {} written", flow.written()));
     }
     let mut worker = scene.start();
+    flow.pause(false);
     flow.join();
     let patience = tier::pick(Duration::from_secs(60), Duration::from_secs(300));
     worker.wait_one("es", "no lag", patience, |p| p.lag == Some(0) && p.in_flight == 0);

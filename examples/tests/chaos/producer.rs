@@ -95,6 +95,7 @@ pub(crate) fn fill(bootstrap: &str, topic: &str, plan: Plan, numbers: Range<u64>
 pub(crate) struct Flow {
     thread: Option<JoinHandle<()>>,
     end: Arc<AtomicBool>,
+    paused: Arc<AtomicBool>,
     written: Arc<AtomicU64>,
 }
 
@@ -103,29 +104,38 @@ impl Flow {
     pub(crate) fn start(bootstrap: &str, topic: &str, plan: Plan, rate: u64) -> Self {
         let (producer, topic) = (Producer::new(bootstrap), topic.to_owned());
         let written = Arc::clone(&producer.receipts.written);
-        let end = Arc::new(AtomicBool::new(false));
-        let stop = Arc::clone(&end);
+        let (end, paused) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicBool::new(false)));
+        let (stop, pause) = (Arc::clone(&end), Arc::clone(&paused));
         let thread = std::thread::spawn(move || {
-            let (begin, mut sent) = (Instant::now(), 0);
+            let round = Duration::from_secs_f64(f64::from(plan.partitions) / rate as f64);
+            let mut next = Instant::now();
             for number in 0..plan.per_partition {
                 for partition in 0..plan.partitions {
                     producer.send(&topic, partition, &plan.value(partition, number));
-                    sent += 1;
                 }
-                while begin.elapsed().as_secs_f64() < sent as f64 / rate as f64 {
+                next += round;
+                while Instant::now() < next {
                     if stop.load(Ordering::Relaxed) {
                         return;
                     }
                     sleep(Duration::from_millis(2));
+                    if pause.load(Ordering::Relaxed) {
+                        next = Instant::now() + round;
+                    }
                 }
             }
             producer.flush();
         });
-        Self { thread: Some(thread), end, written }
+        Self { thread: Some(thread), end, paused, written }
     }
 
     pub(crate) fn written(&self) -> u64 {
         self.written.load(Ordering::Relaxed)
+    }
+
+    /// Stops or goes on writing.
+    pub(crate) fn pause(&self, paused: bool) {
+        self.paused.store(paused, Ordering::Relaxed);
     }
 
     /// Whether everything was sent.

@@ -21,10 +21,12 @@ fn send(kafka: &MockKafka, numbers: std::ops::Range<usize>) {
 /// Writes a configuration with these lines about the target.
 fn config(folder: &Path, kafka: &MockKafka, target: &str) -> PathBuf {
     let file = folder.join("pipeline.properties");
-    let pipeline = format!(
-        "name=test\ntopics=earthquakes\nbootstrap.servers={}\ntransforms=flat\ntransforms.flat.type=Flatten",
-        kafka.bootstrap()
-    );
+    // After a member has left, the mock cluster waits almost a session for more before it lets the next one join.
+    let session = "consumer.override.session.timeout.ms=3000\nconsumer.override.heartbeat.interval.ms=500";
+    let transform = "transforms=flat\ntransforms.flat.type=Flatten";
+    let brokers = kafka.bootstrap();
+    let pipeline =
+        format!("name=test\ntopics=earthquakes\nbootstrap.servers={brokers}\n{session}\n{transform}");
     fs::write(&file, format!("{pipeline}\n{target}\n")).unwrap();
     file
 }

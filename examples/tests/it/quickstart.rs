@@ -46,20 +46,20 @@ fn every_earthquake_arrives_once_in_both_targets_and_a_foreign_script_agrees() {
     }
 }
 
-#[test]
-fn the_index_can_be_asked_until_ctrl_c() {
+async fn ask(url: &str) -> serde_json::Value {
+    serde_json::from_str(&reqwest::get(url).await.unwrap().text().await.unwrap()).unwrap()
+}
+
+#[tokio::test]
+async fn the_index_can_be_asked_until_ctrl_c() {
     let folder = tempfile::tempdir().unwrap();
     let mut run = Process::start(Command::new(QUICKSTART).arg("--keep").arg("--folder").arg(folder.path()));
     let document = run.line_after("A document, ");
     run.line_after("stays until Ctrl-C");
-    let (index, id) = document.split_once("/_doc/").unwrap();
-    let ask = |path: &str| {
-        let answer = Command::new("curl").args(["-sS", &format!("{index}{path}")]).output().unwrap();
-        serde_json::from_slice::<serde_json::Value>(&answer.stdout).unwrap()
-    };
-    assert_eq!(ask("/_count")["count"], 1707);
-    assert_eq!(ask(&format!("/_doc/{id}"))["_source"]["type"], "Feature");
-    let hits = &ask("/_search?q=properties.net:ci&size=3")["hits"];
+    let (index, _) = document.split_once("/_doc/").unwrap();
+    assert_eq!(ask(&format!("{index}/_count")).await["count"], 1707);
+    assert_eq!(ask(&document).await["_source"]["type"], "Feature");
+    let hits = &ask(&format!("{index}/_search?q=properties.net:ci&size=3")).await["hits"];
     assert_eq!(hits["hits"].as_array().unwrap().len(), 3);
     assert!(
         hits["hits"][0]["_source"]["properties.net"] == "ci" && hits["total"]["value"].as_u64() > Some(3)

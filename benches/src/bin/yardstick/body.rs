@@ -21,13 +21,13 @@ pub(crate) fn has_line_feed(payload: &[u8]) -> bool {
 }
 
 impl Body {
-    pub(crate) fn new(topic: &str) -> Self {
+    pub(crate) fn new(topic: &str, bytes: Vec<u8>) -> Self {
         let actions = (0..PARTITIONS).map(|partition| {
             // Topic names consist of letters, digits, dots, dashes and underscores: nothing to escape.
             format!("{{\"index\":{{\"_id\":\"{topic}+{partition}+").into_bytes()
         });
         let actions: Vec<_> = actions.collect();
-        Self { bytes: Vec::new(), records: 0, ends: vec![None; actions.len()], actions }
+        Self { bytes, records: 0, ends: vec![None; actions.len()], actions }
     }
 
     pub(crate) fn records(&self) -> usize {

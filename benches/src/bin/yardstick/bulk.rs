@@ -11,6 +11,8 @@ use std::{collections::HashMap, fmt, time::Duration};
 use tokio::{runtime::Runtime, task::JoinSet, time};
 
 const IN_FLIGHT: usize = 2;
+/// 5,000 records of the input with their action lines.
+const BODY_BYTES: usize = 3 << 20;
 const TIMEOUT: Duration = Duration::from_secs(30);
 
 /// A body's number and its buffer, once every document of it is stored.
@@ -73,9 +75,9 @@ impl Bulk {
         }
     }
 
-    /// An empty buffer, used before if there is one.
+    /// An empty buffer, used before if there is one, else as large as bodies become: growing would copy.
     pub(crate) fn buffer(&mut self) -> Vec<u8> {
-        self.spare.pop().unwrap_or_default()
+        self.spare.pop().unwrap_or_else(|| Vec::with_capacity(BODY_BYTES))
     }
 }
 

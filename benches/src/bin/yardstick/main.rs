@@ -52,11 +52,12 @@ fn run() -> Result<(), BoxError> {
     if args.switch("read-only") {
         return read_only(reader, records, steady);
     }
+    let mut bulk = Bulk::new(args.required("url")?)?;
     Loop {
         reader,
-        bulk: Bulk::new(args.required("url")?)?,
         offsets: Offsets::new(),
-        body: Body::new(topic),
+        body: Body::new(topic, bulk.buffer()),
+        bulk,
         read: 0,
         records,
         opened: None,

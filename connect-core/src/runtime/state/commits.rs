@@ -1,7 +1,7 @@
 //! When offsets are committed, and what the answers mean.
 
 use super::{Action, State, find_mut};
-use crate::{Class, Commit, Error};
+use crate::{Class, Commit, Error, Flush};
 use std::time::Duration;
 use tokio::time::Instant;
 
@@ -36,13 +36,19 @@ impl State {
             ((self.options.max_uncommitted_records, self.options.max_uncommitted_bytes), result.is_ok());
         for commit in commits {
             let Some(partition) = find_mut(&mut self.partitions, commit.id) else { continue };
-            if partition.ledger.answered(ok) {
+            let noted = partition.ledger.answered(ok);
+            if noted {
                 self.actions.push_back(Action::Noted(commit.id));
             }
             self.urgent |= partition.leaving.is_some() || partition.ledger.is_urgent();
-            if ok && partition.held && !partition.exceeds((limits.0 / 2, limits.1 / 2)) {
-                partition.held = false;
-                self.actions.push_back(Action::Hold(commit.id, false));
+            if ok && partition.held && !noted {
+                self.actions.push_back(if partition.exceeds((limits.0 / 2, limits.1 / 2)) {
+                    // Records that were on their way when it was held stand in a range of their own.
+                    Action::Flush(Flush::Uncommitted(commit.id))
+                } else {
+                    partition.held = false;
+                    Action::Hold(commit.id, false)
+                });
             }
             let counter = if ok { &mut self.counts.commits } else { &mut self.counts.commit_failures };
             *counter += 1;

@@ -27,6 +27,10 @@ impl State {
                 }
             }
             Event::Gap(id, offsets, error) => self.gap(id, offsets, &error),
+            Event::Trouble(error) => {
+                let since = self.trouble.take().map_or(now, |(since, _)| since);
+                self.trouble = error.map(|error| (since, error.report()));
+            }
             Event::End => self.stop(),
         }
     }
@@ -87,7 +91,7 @@ impl State {
         if partition.exceeds(limits) && !partition.held {
             partition.held = true;
             self.actions.push_back(Action::Hold(run.id, true));
-            self.actions.push_back(Action::Flush(Flush::Uncommitted(run.id)));
+            self.cuts.push(run.id);
         }
         self.counts.read += load.records;
         self.counts.in_flight += load.records;
@@ -124,6 +128,10 @@ impl State {
         let positions_only = batch.is_empty() && self.delivery == Delivery::Rows;
         if !positions_only && self.phase != Phase::Finished {
             self.actions.push_back(Action::Put(batch));
+        }
+        // Behind the records that were too many: a cut in front of them would leave them open, with nothing to follow.
+        for id in std::mem::take(&mut self.cuts) {
+            self.actions.push_back(Action::Flush(Flush::Uncommitted(id)));
         }
     }
 }

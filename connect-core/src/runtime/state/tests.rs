@@ -357,11 +357,46 @@ async fn a_partition_with_too_much_uncommitted_is_held_and_its_range_cut() {
     let mut bench = Bench::new(Delivery::Ranges, Poison::Fail).assigned(0);
     bench.state.options.max_uncommitted_records = 3;
     bench.records(&[0, 1, 2, 3]);
-    bench.expect(&["assigned", "hold true", "flush Uncommitted(PartitionId { slot: 0, epoch: 1 })", "put 4"]);
+    let cut = "flush Uncommitted(PartitionId { slot: 0, epoch: 1 })";
+    bench.expect(&["assigned", "hold true", "put 4", cut]);
     bench.sink(Progress::Durable(ID, 4));
     bench.interval();
     bench.answer(4, None, Ok(()));
     bench.expect(&["commit 4", "hold false"]);
+}
+
+#[tokio::test]
+async fn what_was_on_its_way_when_a_partition_was_held_is_cut_too() {
+    let mut bench = Bench::new(Delivery::Ranges, Poison::Fail).assigned(0);
+    bench.state.options.max_uncommitted_records = 3;
+    bench.records(&[0, 1, 2, 3]);
+    bench.records(&[4, 5]);
+    let cut = "flush Uncommitted(PartitionId { slot: 0, epoch: 1 })";
+    bench.expect(&["assigned", "hold true", "put 4", cut, "put 2"]);
+    bench.sink(Progress::Durable(ID, 4));
+    bench.interval();
+    bench.answer(4, None, Ok(()));
+    // Two records are more than half of three: nobody but the runtime would end their range.
+    bench.expect(&["commit 4", cut]);
+    bench.sink(Progress::Durable(ID, 6));
+    bench.interval();
+    bench.answer(6, None, Ok(()));
+    bench.expect(&["commit 6", "hold false"]);
+}
+
+#[tokio::test]
+async fn what_the_source_sits_out_is_shown_until_it_is_over() {
+    let mut bench = Bench::new(Delivery::Rows, Poison::Fail).assigned(0);
+    let down = |reason: &str| Event::Trouble(Some(Error::retriable("reach the cluster", reason.to_owned())));
+    bench.source(down("no broker answers"));
+    let (since, why) = bench.state.trouble.clone().expect("trouble");
+    assert!(why.contains("no broker answers"), "{why}");
+    bench.source(down("still none"));
+    assert_eq!(bench.state.trouble.clone().map(|(first, _)| first), Some(since));
+    bench.records(&[0]);
+    assert!(bench.state.trouble.is_some(), "records that were read before say nothing");
+    bench.source(Event::Trouble(None));
+    assert!(bench.state.trouble.is_none());
 }
 
 #[tokio::test]
@@ -378,6 +413,19 @@ async fn a_full_budget_asks_the_sink_once_until_something_moves() {
     bench.state.full(0);
     bench.settle();
     bench.expect(&["flush Pressure"]);
+}
+
+#[tokio::test]
+async fn a_budget_that_is_full_again_asks_again_though_nothing_was_reported() {
+    let mut bench = Bench::new(Delivery::Ranges, Poison::Fail).assigned(0);
+    bench.records(&[0]);
+    bench.state.full(0);
+    bench.settle();
+    bench.state.has_room();
+    bench.records(&[1]);
+    bench.state.full(0);
+    bench.settle();
+    bench.expect(&["assigned", "put 1", "flush Pressure", "put 1", "flush Pressure"]);
 }
 
 #[tokio::test]

@@ -91,6 +91,7 @@ impl Member {
             | Event::Revoked(_)
             | Event::Ends(_)
             | Event::Gap(..)
+            | Event::Trouble(_)
             | Event::End => {}
         }
         Some(event)

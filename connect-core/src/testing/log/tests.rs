@@ -46,6 +46,7 @@ async fn told(source: &mut MemorySource, last: &str) -> Vec<String> {
             }
             Event::Ends(ends) => format!("ends {:?}", ends.iter().map(|(_, end)| end).collect::<Vec<_>>()),
             Event::Gap(_, lost, _) => format!("gap {lost:?}"),
+            Event::Trouble(trouble) => format!("trouble {}", trouble.is_some()),
             Event::End => "end".to_owned(),
         };
         let done = text.contains(last);

@@ -125,13 +125,19 @@ impl Driver {
             Event::Committed(commits, result) => self.committed.push((commits, result)),
             Event::Ends(ends) => self.ends.extend(ends),
             Event::Gap(id, range, _) => self.gaps.push((id, range)),
+            Event::Trouble(_) => {}
             other => panic!("unexpected: {other:?}"),
         }
         Ok(())
     }
 
     /// Takes events until `done`.
-    pub(crate) async fn until(&mut self, what: &str, room: usize, done: impl Fn(&Self) -> bool + Send) {
+    pub(crate) async fn until(
+        &mut self,
+        what: &str,
+        room: usize,
+        done: impl Fn(&Self) -> bool + Send + Sync,
+    ) {
         let steps = async {
             while !done(self) {
                 self.step(room).await.unwrap_or_else(|error| panic!("waiting for {what}: {error:?}"));

@@ -147,7 +147,7 @@ async fn data_loss_may_be_counted_instead() {
         let mut driver = Driver::open(config).await;
         driver.rows(4).await;
         assert_eq!(driver.rows[0].offset, 6);
-        assert_eq!(driver.gaps.iter().map(|(_, range)| range.clone()).collect::<Vec<_>>(), [2..6]);
+        assert!(matches!(&driver.gaps[..], [(_, range)] if *range == (2..6)), "{:?}", driver.gaps);
         driver.close().await;
     }
 }
@@ -204,7 +204,8 @@ async fn the_end_of_a_partition_passes_aborted_transactions() {
 
 #[tokio::test]
 async fn keys_values_headers_and_timestamps_arrive_as_written() {
-    let (topic, group) = (topic("whole", 1).await, unique("group"));
+    // Its records are from 1970: retention would take them within a second.
+    let (topic, group) = (topic_with("whole", 1, &[("retention.ms", "-1")]).await, unique("group"));
     let producing = Producing::new();
     let headers: [(&str, Option<&[u8]>); 3] = [("a", Some(b"1")), ("a", None), ("b", Some(b""))];
     producing.send_full(&topic, 0, Some(b"key"), Some(b"value"), &headers, Some(42));
@@ -254,6 +255,27 @@ async fn a_pattern_finds_topics_by_their_whole_name() {
     driver.serve_for(ROOM, Duration::from_millis(500)).await;
     assert_eq!(driver.rows.len(), 5);
     driver.close().await;
+}
+
+#[tokio::test]
+async fn a_partition_held_at_its_end_skips_nothing_when_it_goes_on() {
+    for protocol in PROTOCOLS {
+        let (topic, group) = (topic("hold-at-end", 1).await, unique("group"));
+        let mut driver = Driver::open(config(&group, &topic, protocol)).await;
+        for round in 1..=4 {
+            fill(&topic, 1, 5);
+            driver.rows(10 * round - 5).await;
+            // librdkafka has seen the end of the log by then.
+            driver.serve_for(ROOM, Duration::from_millis(300)).await;
+            let id = driver.id(0);
+            driver.source.hold(&[id], true);
+            driver.serve_for(ROOM, Duration::from_millis(200)).await;
+            fill(&topic, 1, 5);
+            driver.source.hold(&[id], false);
+            driver.rows(10 * round).await;
+        }
+        driver.close().await;
+    }
 }
 
 #[tokio::test]

@@ -21,7 +21,7 @@ const TOPIC: &str = "quakes";
 
 /// One record of the log.
 #[derive(Clone, Debug)]
-pub(super) enum Entry2 {
+pub(super) enum Logged {
     /// Goes to the path of `net`.
     Plain(&'static str),
     /// Becomes two, of different paths.
@@ -62,7 +62,9 @@ fn line(partition: i32, offset: i64, net: &str, twin: bool) -> String {
 
 /// What all instances share.
 pub(super) struct World {
-    pub(super) log: Vec<Vec<Entry2>>,
+    pub(super) log: Vec<Vec<Logged>>,
+    /// Records below are gone from the log.
+    pub(super) log_start: Vec<i64>,
     pub(super) committed: Vec<(i64, Option<Bytes>)>,
     pub(super) bucket: Arc<Bucket>,
     /// Dead letters, durable.
@@ -74,9 +76,10 @@ pub(super) struct World {
 }
 
 impl World {
-    pub(super) fn new(log: Vec<Entry2>) -> Self {
+    pub(super) fn new(log: Vec<Logged>) -> Self {
         Self {
             log: vec![log; PARTITIONS],
+            log_start: vec![0; PARTITIONS],
             committed: vec![(0, None); PARTITIONS],
             bucket: Arc::default(),
             letters: BTreeSet::new(),
@@ -98,20 +101,20 @@ impl World {
                         .push(line(partition, offset, net, twin));
                 };
                 match entry {
-                    Entry2::Plain(net) => add(net, false),
-                    Entry2::Twin => {
+                    Logged::Plain(net) => add(net, false),
+                    Logged::Twin => {
                         add("a", true);
                         add("b", true);
                     }
-                    Entry2::Filtered | Entry2::Poison | Entry2::Hole => {}
+                    Logged::Filtered | Logged::Poison | Logged::Hole => {}
                 }
             }
         }
         lines
     }
 
-    /// Fails unless each line is in exactly one object of its path, in order within each object.
-    pub(super) fn check(&self) {
+    /// All lines, by partition and path.
+    pub(super) fn found(&self) -> BTreeMap<(i32, String), Vec<String>> {
         let mut found: BTreeMap<(i32, String), Vec<String>> = BTreeMap::new();
         for (name, object) in self.bucket.objects.lock().unwrap().iter() {
             let text = String::from_utf8(object.bytes.to_vec()).unwrap();
@@ -128,13 +131,18 @@ impl World {
         for lines in found.values_mut() {
             lines.sort_by_key(|line| offset_of(line));
         }
-        assert_eq!(found, self.expected());
+        found
+    }
+
+    /// Fails unless each line is in exactly one object of its path, in order within each object.
+    pub(super) fn check(&self) {
+        assert_eq!(self.found(), self.expected());
         let poison: BTreeSet<(i32, i64)> = (0..)
             .zip(&self.log)
             .flat_map(|(partition, log)| {
                 (0..)
                     .zip(log)
-                    .filter(|(_, e)| matches!(e, Entry2::Poison))
+                    .filter(|(_, e)| matches!(e, Logged::Poison))
                     .map(move |(offset, _)| (partition, offset))
             })
             .collect();
@@ -152,7 +160,7 @@ impl World {
     }
 }
 
-fn offset_of(line: &str) -> i64 {
+pub(super) fn offset_of(line: &str) -> i64 {
     line.split("\"o\":").nth(1).unwrap().split(',').next().unwrap().parse().unwrap()
 }
 
@@ -177,14 +185,16 @@ pub(super) enum End {
     Died,
     /// The task ended by itself and would be started again.
     Restart,
+    /// The task stopped for good, and said why.
+    Stopped(String),
 }
 
 /// One running task.
 pub(super) struct Instance {
-    bench: Bench<CosSink>,
+    pub(super) bench: Bench<CosSink>,
     pub(super) faults: Arc<Faults>,
     epoch: u32,
-    ids: Vec<PartitionId>,
+    pub(super) ids: Vec<PartitionId>,
     next: Vec<i64>,
     rng: fastrand::Rng,
 }
@@ -230,22 +240,29 @@ impl Instance {
     }
 
     /// Reads up to `count` entries of each partition.
-    fn read(&mut self, world: &World, count: usize) -> Result<(), Error> {
+    pub(super) fn read(&mut self, world: &World, count: usize) -> Result<(), Error> {
         let mut builder = BatchBuilder::new();
         let topic: Arc<str> = TOPIC.into();
         for (slot, log) in world.log.iter().enumerate() {
             let (id, partition) = (self.ids[slot], slot as i32);
+            if self.next[slot] < world.log_start[slot] {
+                self.next[slot] = world.log_start[slot];
+                // The end of a partition moves the position even where no record is left.
+                if self.next[slot] == log.len() as i64 {
+                    builder.position(id, &topic, partition, self.next[slot]);
+                }
+            }
             for offset in (self.next[slot]..log.len() as i64).take(count) {
                 let plain;
                 let (key, value): (&str, &str) = match &log[offset as usize] {
-                    Entry2::Plain(net) => {
+                    Logged::Plain(net) => {
                         plain = line(partition, offset, net, false);
                         ("plain", &plain)
                     }
-                    Entry2::Twin => ("twin", "{}"),
-                    Entry2::Filtered => ("drop", "{}"),
-                    Entry2::Poison => ("plain", "two\nlines"),
-                    Entry2::Hole => {
+                    Logged::Twin => ("twin", "{}"),
+                    Logged::Filtered => ("drop", "{}"),
+                    Logged::Poison => ("plain", "two\nlines"),
+                    Logged::Hole => {
                         builder.position(id, &topic, partition, offset + 1);
                         self.next[slot] = offset + 1;
                         continue;
@@ -261,15 +278,11 @@ impl Instance {
                 self.next[slot] = offset + 1;
             }
         }
-        if !builder.is_empty() || PARTITIONS > 0 {
-            let batch = Chain::new(vec![Arc::new(Shape)]).apply(builder.finish(), 0).batch;
-            self.bench.put(batch)?;
-        }
-        Ok(())
+        self.bench.put(Chain::new(vec![Arc::new(Shape)]).apply(builder.finish(), 0).batch)
     }
 
     /// Plays the runtime for one report. A former owner's commits do not count, and nothing answers its notes.
-    async fn handle(&mut self, world: &mut World, report: Progress) -> Result<(), Error> {
+    pub(super) async fn handle(&mut self, world: &mut World, report: Progress) -> Result<(), Error> {
         self.faults.moment().await;
         let owner = self.epoch == world.owner;
         match report {
@@ -343,7 +356,7 @@ impl Instance {
             ended = self.live(world) => match ended {
                 Ok(()) => End::Finished,
                 Err(e) if e.class() == connect_core::Class::Retriable => End::Restart,
-                Err(e) => panic!("{e:?}"),
+                Err(e) => End::Stopped(e.report()),
             },
         }
     }

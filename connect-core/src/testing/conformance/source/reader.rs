@@ -79,7 +79,7 @@ impl<'h, H: SourceHarness> Reader<'h, H> {
             Event::Revoked(ids) => self.revoked.extend(ids),
             Event::Lost(ids) => ids.iter().for_each(|id| drop(self.parts.remove(id))),
             Event::Committed(commits, result) => self.committed.push((commits, result.is_ok())),
-            Event::Ends(_) | Event::Gap(..) | Event::End => {}
+            Event::Ends(_) | Event::Gap(..) | Event::Trouble(_) | Event::End => {}
         }
         Ok(())
     }

@@ -1,0 +1,255 @@
+//! Writing to Kafka: many records at once, an answer for each.
+
+use super::{check, context, errors};
+use crate::{Class, Error, config::Passthrough};
+use rdkafka::{
+    ClientContext,
+    config::{ClientConfig, RDKafkaLogLevel},
+    error::{KafkaError, RDKafkaErrorCode as Code},
+    message::{DeliveryResult, Header, OwnedHeaders},
+    producer::{BaseRecord, Producer, ProducerContext, ThreadedProducer},
+};
+use std::{
+    sync::{Arc, Mutex, PoisonError},
+    time::{Duration, Instant},
+};
+use tokio::sync::oneshot;
+
+/// Properties of producers that are ours, with the reason.
+const OURS: &[(&str, &str)] = &[
+    ("bootstrap.servers", "it has a setting of its own"),
+    ("metadata.broker.list", "it is another name of bootstrap.servers, which has a setting of its own"),
+    ("acks", "a record counts as written when all replicas in sync have it"),
+    ("request.required.acks", "a record counts as written when all replicas in sync have it"),
+    ("transactional.id", "records are written once at least, without transactions"),
+];
+/// Set unless the user sets them, with the documentation at `KafkaSinkConfig`.
+const DEFAULTS: &[(&str, &str)] =
+    &[("enable.idempotence", "true"), ("message.timeout.ms", "30000"), ("partitioner", "murmur2_random")];
+/// Other names of properties that have a default here.
+const ALIASES: &[(&str, &str)] = &[("delivery.timeout.ms", "message.timeout.ms")];
+/// How long a full queue is left alone.
+const QUEUE_FULL_WAIT: Duration = Duration::from_millis(10);
+/// How long a topic that was just created is left alone.
+const CREATED_WAIT: Duration = Duration::from_millis(100);
+/// How long the cluster may take to answer at the beginning.
+const OPEN_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// The configuration of a producer's client, checked.
+pub(super) fn client(
+    operation: &'static str,
+    bootstrap: &str,
+    properties: &Passthrough,
+    mut problems: Vec<String>,
+) -> Result<ClientConfig, Error> {
+    problems.extend(check::properties(properties, OURS));
+    if bootstrap.trim().is_empty() {
+        problems.push("`bootstrap.servers` is empty: name at least one broker as host:port".to_owned());
+    }
+    if !problems.is_empty() {
+        return Err(Error::fatal(operation, problems.join("; ")));
+    }
+    let mut client = ClientConfig::new();
+    for (name, value) in DEFAULTS {
+        client.set(*name, *value);
+    }
+    for (name, value) in &**properties {
+        if let Some((_, ours)) = ALIASES.iter().find(|(alias, _)| alias == name) {
+            client.remove(ours);
+        }
+        client.set(name, value);
+    }
+    client.set("bootstrap.servers", bootstrap).set("acks", "all");
+    client.set_log_level(check::log_level(properties));
+    Ok(client)
+}
+
+/// A record to write.
+#[derive(Debug)]
+pub(super) struct Outgoing<'a> {
+    pub(super) topic: &'a str,
+    pub(super) key: Option<&'a [u8]>,
+    pub(super) value: Option<&'a [u8]>,
+    pub(super) timestamp_ms: Option<i64>,
+    pub(super) headers: Option<OwnedHeaders>,
+}
+
+/// Headers as librdkafka wants them; `None` if there are none.
+pub(super) fn headers<'h>(
+    headers: impl IntoIterator<Item = (&'h str, Option<&'h [u8]>)>,
+    into: Option<OwnedHeaders>,
+) -> Option<OwnedHeaders> {
+    headers.into_iter().fold(into, |all, (key, value)| {
+        Some(all.unwrap_or_else(OwnedHeaders::new).insert(Header { key, value }))
+    })
+}
+
+type Client = ThreadedProducer<Answers>;
+
+/// A producer that is made anew when librdkafka gives one up.
+pub(super) struct Writer {
+    config: ClientConfig,
+    client: Mutex<Option<Arc<Client>>>,
+}
+
+impl Writer {
+    pub(super) fn new(config: ClientConfig) -> Self {
+        Self { config, client: Mutex::new(None) }
+    }
+
+    fn client(&self) -> Result<Arc<Client>, Error> {
+        let mut client = self.client.lock().unwrap_or_else(PoisonError::into_inner);
+        let usable = client.take().filter(|client| client.client().fatal_error().is_none());
+        let usable =
+            match usable {
+                Some(client) => client,
+                None => Arc::new(self.config.create_with_context(Answers::default()).map_err(|error| {
+                    Error::fatal("create the kafka producer", check::without_secrets(error))
+                })?),
+            };
+        *client = Some(Arc::clone(&usable));
+        Ok(usable)
+    }
+
+    /// Reaches the cluster, and the topic if one is given; one that was `created` just now is waited for.
+    pub(super) async fn open(&self, topic: Option<String>, created: bool) -> Result<(), Error> {
+        let client = self.client()?;
+        let asked = tokio::task::spawn_blocking(move || {
+            let until = Instant::now() + OPEN_TIMEOUT;
+            loop {
+                let result = reach(&client, topic.as_deref());
+                if result.is_ok() || !created || Instant::now() > until {
+                    return result;
+                }
+                std::thread::sleep(CREATED_WAIT);
+            }
+        });
+        asked.await.map_err(|error| Error::fatal("reach the kafka cluster", error))?
+    }
+
+    /// Writes all rows; answers in order. A full queue is waited for.
+    pub(super) async fn write(&self, rows: Vec<Outgoing<'_>>) -> Result<Vec<Result<(), Error>>, Error> {
+        let client = self.client()?;
+        let mut answers = Vec::with_capacity(rows.len());
+        for row in rows {
+            answers.push(send(&client, row).await);
+        }
+        let mut results = Vec::with_capacity(answers.len());
+        for answer in answers {
+            results.push(match answer {
+                Err(error) => Err(error),
+                Ok(answer) => match answer.await {
+                    Ok(None) => Ok(()),
+                    Ok(Some(code)) => Err(refused(code)),
+                    Err(_) => {
+                        Err(Error::retriable("write to kafka", "the producer ended before it answered"))
+                    }
+                },
+            });
+        }
+        Ok(results)
+    }
+}
+
+async fn send(client: &Client, row: Outgoing<'_>) -> Result<oneshot::Receiver<Option<Code>>, Error> {
+    let (answer, answered) = oneshot::channel();
+    let mut record = BaseRecord::with_opaque_to(row.topic, Box::new(answer));
+    record.key = row.key;
+    record.payload = row.value;
+    record.timestamp = row.timestamp_ms;
+    record.headers = row.headers;
+    loop {
+        match client.send(record) {
+            Ok(()) => return Ok(answered),
+            Err((KafkaError::MessageProduction(Code::QueueFull), back)) => {
+                record = back;
+                tokio::time::sleep(QUEUE_FULL_WAIT).await;
+            }
+            Err((error, _)) => return Err(refused(error.rdkafka_error_code().unwrap_or(Code::Fail))),
+        }
+    }
+}
+
+/// What a refusal says about a record.
+fn refused(code: Code) -> Error {
+    let class = match code {
+        Code::MessageSizeTooLarge
+        | Code::InvalidMessageSize
+        | Code::InvalidRecord
+        | Code::InvalidTimestamp
+        | Code::InvalidTopic
+        | Code::InvalidArgument => Class::Poison,
+        _ => Class::Retriable,
+    };
+    Error::new(class, "write to kafka", KafkaError::MessageProduction(code))
+}
+
+/// Whether the record is larger than the target takes.
+pub(super) fn is_too_large(error: &Error) -> bool {
+    matches!(error.root().downcast_ref::<Code>(), Some(Code::MessageSizeTooLarge | Code::InvalidMessageSize))
+        || matches!(
+            error.root().downcast_ref::<KafkaError>(),
+            Some(KafkaError::MessageProduction(Code::MessageSizeTooLarge | Code::InvalidMessageSize))
+        )
+}
+
+fn reach(client: &Client, topic: Option<&str>) -> Result<(), Error> {
+    let operation = "reach the kafka cluster";
+    let metadata = client.client().fetch_metadata(topic.or(Some("")), OPEN_TIMEOUT);
+    let metadata = match (metadata, client.context().trouble()) {
+        (Ok(metadata), _) => metadata,
+        (Err(_), Some((code, reason))) => return Err(errors::refused(operation, code, reason)),
+        (Err(error), None) => return Err(errors::failed(operation, error)),
+    };
+    let Some(topic) = topic else { return Ok(()) };
+    let found = metadata.topics().iter().find(|found| found.name() == topic);
+    match found.and_then(rdkafka::metadata::MetadataTopic::error).map(Code::from) {
+        None => Ok(()),
+        Some(Code::UnknownTopicOrPartition) => {
+            Err(Error::fatal("find the topic", "it does not exist: create it first").about(topic))
+        }
+        Some(code) => Err(errors::refused("find the topic", code, "the broker says no").about(topic)),
+    }
+}
+
+/// Hands deliveries to whoever waits for them.
+#[derive(Default)]
+struct Answers {
+    trouble: Mutex<Option<(Code, String)>>,
+}
+
+impl Answers {
+    fn trouble(&self) -> Option<(Code, String)> {
+        self.trouble.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+impl ClientContext for Answers {
+    fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
+        context::log(level, facility, message);
+    }
+
+    fn stats_raw(&self, statistics: &[u8]) {
+        context::statistics(statistics);
+    }
+
+    fn error(&self, error: KafkaError, reason: &str) {
+        tracing::warn!(target: "librdkafka", %error, reason, "kafka client");
+        if let Some(code) = error.rdkafka_error_code() {
+            *self.trouble.lock().unwrap_or_else(PoisonError::into_inner) = Some((code, reason.to_owned()));
+        }
+    }
+}
+
+impl ProducerContext for Answers {
+    type DeliveryOpaque = Box<oneshot::Sender<Option<Code>>>;
+
+    fn delivery(&self, result: &DeliveryResult<'_>, answer: Self::DeliveryOpaque) {
+        let code = match result {
+            Ok(_) => None,
+            Err((error, _)) => Some(error.rdkafka_error_code().unwrap_or(Code::Fail)),
+        };
+        // Whoever was to be told has given up: the record is sent again.
+        let _ = answer.send(code);
+    }
+}

@@ -1,0 +1,7 @@
+//! The sink as its users see it, against a directory and an S3 server.
+
+#![allow(clippy::unwrap_used, reason = "a failed expectation fails the test")]
+
+mod conformance;
+mod s3;
+mod server;

@@ -1,0 +1,97 @@
+//! An S3 server in this process, with faults.
+
+use axum::{Router, body::Body, extract::Request, response::Response};
+use s3s::{
+    auth::SimpleAuth,
+    service::{S3Service, S3ServiceBuilder},
+};
+use s3s_fs::FileSystem;
+use std::{
+    path::PathBuf,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+};
+use tokio::task::JoinSet;
+
+pub(crate) const BUCKET: &str = "bucket";
+pub(crate) const KEY: &str = "access";
+pub(crate) const SECRET: &str = "a-secret-of-the-tests";
+
+/// What the server does wrong.
+#[derive(Debug, Default)]
+pub(crate) struct Faults {
+    /// The next so many answers to writes get lost after their effect.
+    pub(crate) lose_answers: AtomicUsize,
+    /// The next so many requests are refused with 503 before any effect.
+    pub(crate) busy: AtomicUsize,
+    /// Completions of multipart uploads.
+    pub(crate) completions: AtomicUsize,
+}
+
+/// A server on a port of its own; ends when dropped.
+pub(crate) struct Server {
+    pub(crate) url: String,
+    pub(crate) faults: Arc<Faults>,
+    root: tempfile::TempDir,
+    _task: JoinSet<()>,
+}
+
+impl Server {
+    /// `conditional`: whether it honours `If-None-Match`. Has to be called within a runtime.
+    pub(crate) fn start(conditional: bool) -> Self {
+        let root = tempfile::tempdir().unwrap();
+        std::fs::create_dir(root.path().join(BUCKET)).unwrap();
+        let mut builder = S3ServiceBuilder::new(FileSystem::new(root.path()).unwrap());
+        builder.set_auth(SimpleAuth::from_single(KEY, SECRET));
+        let overwrites = (!conditional).then(|| root.path().to_owned());
+        let (service, faults) = (builder.build(), Arc::new(Faults::default()));
+        let shared = Arc::clone(&faults);
+        let app = Router::new().fallback(move |request: Request| {
+            answer(service.clone(), Arc::clone(&shared), overwrites.clone(), request)
+        });
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        listener.set_nonblocking(true).unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        let listener = tokio::net::TcpListener::from_std(listener).unwrap();
+        let mut task = JoinSet::new();
+        task.spawn(async move { axum::serve(listener, app).await.unwrap() });
+        Self { url, faults, root, _task: task }
+    }
+
+    pub(crate) fn dir(&self) -> PathBuf {
+        self.root.path().join(BUCKET)
+    }
+}
+
+fn take(counter: &AtomicUsize) -> bool {
+    counter.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1)).is_ok()
+}
+
+async fn answer(
+    service: S3Service,
+    faults: Arc<Faults>,
+    overwrites: Option<PathBuf>,
+    request: Request,
+) -> Response {
+    // The start-up check is spared: what fails is what comes after it.
+    let spared = request.uri().path().contains("_connect-probe");
+    if !spared && take(&faults.busy) {
+        return Response::builder().status(503).body(Body::empty()).unwrap();
+    }
+    let completes =
+        request.method() == "POST" && request.uri().query().is_some_and(|query| query.contains("uploadId"));
+    let writes = completes || request.method() == "PUT";
+    if let Some(root) = overwrites.filter(|_| writes) {
+        let _ = std::fs::remove_file(root.join(request.uri().path().trim_start_matches('/')));
+    }
+    let response = service.call(request.map(s3s::Body::http_body_unsync)).await.unwrap();
+    if completes && !spared {
+        faults.completions.fetch_add(1, Ordering::SeqCst);
+    }
+    if writes && !spared && response.status().is_success() && take(&faults.lose_answers) {
+        return Response::builder().status(500).body(Body::empty()).unwrap();
+    }
+    response.map(Body::new)
+}
