@@ -156,7 +156,9 @@ impl Run {
         deadline: Option<Instant>,
     ) -> Woken {
         let room = if state.reads() { self.budget.room() } else { 0 };
-        if state.reads() && room == 0 {
+        if room > 0 {
+            state.has_room();
+        } else if state.reads() {
             state.full(self.sink.jobs());
             if let Some(action) = state.next_action(Instant::now()) {
                 return match self.perform(action, state) {

@@ -72,7 +72,7 @@ pub(crate) struct State {
     urgent: bool,
     /// Some partition is being given up.
     departing: bool,
-    /// The budget was full and the sink was asked for bytes; not asked again before something moves.
+    /// The budget was full and the sink was asked for bytes; not asked again before something moves or there is room.
     pressed: bool,
     skipped_log: Throttle,
     pub(crate) counts: Counts,
@@ -145,6 +145,12 @@ impl State {
                 tracing::warn!(task = %self.task, %topic, partition = number, watermark, lag, for_seconds = patience.as_secs(), "a partition lags and does not move");
             }
         }
+    }
+
+    /// The budget is not full any more: once it is again, the sink is asked again. One that writes parts of large
+    /// objects gives bytes back many times before it has anything to report.
+    pub(crate) fn has_room(&mut self) {
+        self.pressed = false;
     }
 
     /// The budget is full; `jobs`: what the sink has running.

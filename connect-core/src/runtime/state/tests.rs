@@ -416,6 +416,19 @@ async fn a_full_budget_asks_the_sink_once_until_something_moves() {
 }
 
 #[tokio::test]
+async fn a_budget_that_is_full_again_asks_again_though_nothing_was_reported() {
+    let mut bench = Bench::new(Delivery::Ranges, Poison::Fail).assigned(0);
+    bench.records(&[0]);
+    bench.state.full(0);
+    bench.settle();
+    bench.state.has_room();
+    bench.records(&[1]);
+    bench.state.full(0);
+    bench.settle();
+    bench.expect(&["assigned", "put 1", "flush Pressure", "put 1", "flush Pressure"]);
+}
+
+#[tokio::test]
 async fn at_full_speed_bytes_bring_a_commit_before_the_interval_does() {
     let mut bench = Bench::new(Delivery::Rows, Poison::Fail).assigned(0);
     bench.state.options.budget_bytes = 4 * 3 * (1 + size_of::<crate::record::Row>());
