@@ -8,6 +8,7 @@ use std::{
     path::{Path, PathBuf},
     sync::mpsc,
 };
+use tokio::runtime::Handle;
 
 const KEY: &str = "chaos";
 const SECRET: &str = "chaos-secret";
@@ -29,9 +30,14 @@ impl S3 {
         let app = Router::new().fallback(move |request: Request| {
             let service = service.clone();
             async move {
-                match service.call(request.map(s3s::Body::http_body_unsync)).await {
-                    Ok(answer) => answer.map(Body::new).into_response(),
-                    Err(error) => (StatusCode::INTERNAL_SERVER_ERROR, format!("{error:?}")).into_response(),
+                // A task of its own, which a client's death does not end: a store that stops between an object and its
+                // metadata is not what S3 is.
+                let answer = Handle::current()
+                    .spawn(async move { service.call(request.map(s3s::Body::http_body_unsync)).await });
+                match answer.await {
+                    Ok(Ok(answer)) => answer.map(Body::new).into_response(),
+                    Ok(Err(e)) => (StatusCode::INTERNAL_SERVER_ERROR, format!("{e:?}")).into_response(),
+                    Err(e) => (StatusCode::INTERNAL_SERVER_ERROR, e.to_string()).into_response(),
                 }
             }
         });

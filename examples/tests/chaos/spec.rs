@@ -72,6 +72,7 @@ pub(crate) struct PipelineReport {
     pub(crate) revoked: u64,
     pub(crate) partitions_lost: u64,
     pub(crate) commits: u64,
+    pub(crate) commit_failures: u64,
     pub(crate) reconciles: bool,
     pub(crate) lag: Option<u64>,
     pub(crate) restarts: u32,

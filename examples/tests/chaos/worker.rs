@@ -70,6 +70,7 @@ fn report(status: &Status) -> PipelineReport {
         revoked: counts.revoked,
         partitions_lost: counts.partitions_lost,
         commits: counts.commits,
+        commit_failures: counts.commit_failures,
         reconciles: counts.reconcile(),
         lag: status.lag(),
         restarts: task.restarts,
