@@ -1,6 +1,5 @@
 //! The child: pipelines as its parent describes them.
 
-mod letters;
 mod pipelines;
 mod wrapped;
 

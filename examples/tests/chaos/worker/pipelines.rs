@@ -1,11 +1,11 @@
 //! From a description to a running pipeline.
 
-use super::{letters::KafkaLetters, wrapped::Wrapped};
+use super::wrapped::Wrapped;
 use crate::spec::{PipelineSpec, SinkSpec};
 use connect_core::{
     Error, Handle, Pipeline, PipelineBuilder,
     config::{Config, Settings},
-    kafka::{KafkaConfig, KafkaSource, OnDataLoss},
+    kafka::{KafkaConfig, KafkaDeadLetters, KafkaDeadLettersConfig, KafkaSource, OnDataLoss},
 };
 use connect_cos::{CosConfig, CosSink};
 use connect_es::{Elasticsearch, EsConfig};
@@ -23,8 +23,8 @@ pub(crate) fn start(spec: &PipelineSpec, dir: &Path) -> Handle {
         });
     let builder = match &spec.letters {
         Some((bootstrap, topic)) => {
-            let (bootstrap, topic) = (bootstrap.clone(), topic.clone());
-            builder.dead_letters(move |_| KafkaLetters::new(&bootstrap, &topic))
+            let config = KafkaDeadLettersConfig::new(bootstrap, topic).property("message.timeout.ms", "2000");
+            builder.dead_letters(move |_| KafkaDeadLetters::new(config.clone()))
         }
         None => builder,
     };
