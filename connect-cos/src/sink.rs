@@ -157,7 +157,14 @@ impl CosSink {
             Next::Conflict(found) => {
                 let found =
                     found.id.map_or("no id of this range".to_owned(), |id| format!("it has the id {id}"));
-                return Err(Error::fatal("complete an object", Stop::Conflict { name, found }));
+                let conflict = Stop::Conflict { name, found };
+                // A process that hung may find what the partition's next owner made of the same note. A new start
+                // tells: the offset has moved on, or the note still stands and the range is rebuilt.
+                return Err(if range.is_rebuild() {
+                    Error::fatal("complete an object", conflict)
+                } else {
+                    Error::retriable("complete an object; its range is looked at again", conflict)
+                });
             }
             Next::Again(error) => {
                 return Err(
