@@ -83,7 +83,6 @@ fn a_revoke_is_answered_without_a_blocked_sink() {
 }
 
 #[test]
-#[ignore = "passed once and failed once on a busy machine: the thawed owner did not hear of its loss within 60 s; to be explained before it gates"]
 fn an_instance_that_hangs_is_replaced_and_does_no_harm_when_it_wakes() {
     let _turn = cluster::turn();
     let test = "frozen-owner";
@@ -97,7 +96,10 @@ fn an_instance_that_hangs_is_replaced_and_does_no_harm_when_it_wakes() {
     // The session of the frozen one ends after 6 s.
     second.wait_all("all partitions", PATIENCE, |p| p.partitions.len() == 8 && p.delivered > 500);
     first.thaw();
-    first.wait_all("it hears that it has lost them", PATIENCE, |p| p.partitions_lost + p.revoked >= 8);
+    // Either the group says so, or an object that the second has made in its place.
+    first.wait_all("it hears that it has lost them", PATIENCE, |p| {
+        p.state != "Failed" && (p.partitions_lost + p.revoked >= 8 || p.restarts > 0)
+    });
     flow.join();
     group.wait_for_all(&mut [&mut first, &mut second]);
     let reports = [first.stop(PATIENCE), second.stop(PATIENCE)];

@@ -20,7 +20,6 @@ use std::{
 const RSS_MAX_KIB: u64 = (64 + 48) << 10;
 
 #[test]
-#[ignore = "its file half stalled before the budget asked for bytes again; not run since that was mended"]
 fn a_blocked_sink_costs_neither_the_membership_nor_memory() {
     let _turn = cluster::turn();
     let test = "stall";
