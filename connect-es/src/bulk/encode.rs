@@ -197,20 +197,7 @@ fn push_json(text: &str, body: &mut Vec<u8>) {
 
 /// A number in decimal; `format!` would cost more than the rest of the action.
 fn push_number(number: i64, body: &mut Vec<u8>) {
-    let mut digits = [0; 20];
-    let (mut at, mut rest) = (digits.len(), number.unsigned_abs());
-    loop {
-        at -= 1;
-        digits[at] = b'0' + u8::try_from(rest % 10).expect("a digit");
-        rest /= 10;
-        if rest == 0 {
-            break;
-        }
-    }
-    if number < 0 {
-        body.push(b'-');
-    }
-    body.extend_from_slice(&digits[at..]);
+    body.extend_from_slice(itoa::Buffer::new().format(number).as_bytes());
 }
 
 #[cfg(test)]

@@ -287,22 +287,8 @@ fn write_last(last: Last<'_>, out: &mut Vec<u8>, scratch: &mut String) {
             unescape(key.text, scratch);
             escape(scratch, out);
         }
-        Last::Index(index) => write_number(index, out),
+        Last::Index(index) => out.extend_from_slice(itoa::Buffer::new().format(index).as_bytes()),
     }
-}
-
-fn write_number(mut number: usize, out: &mut Vec<u8>) {
-    let mut digits = [0; 20];
-    let mut at = digits.len();
-    loop {
-        at -= 1;
-        digits[at] = b'0' + (number % 10) as u8;
-        number /= 10;
-        if number == 0 {
-            break;
-        }
-    }
-    out.extend_from_slice(&digits[at..]);
 }
 
 /// A container as it stands, but on one line, and without blanks if it is empty. A line break in JSON is always a blank: strings have them escaped.
