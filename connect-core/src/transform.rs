@@ -172,12 +172,6 @@ impl Draft<'_> {
         self
     }
 
-    /// Makes the key what the value was as read from `record`, or the other way round, without copying: swaps them.
-    pub fn swap_key_and_value(mut self) -> Self {
-        std::mem::swap(&mut self.row.key, &mut self.row.value);
-        self
-    }
-
     /// Replaces all headers, in the order given.
     pub fn headers<'h>(mut self, headers: impl IntoIterator<Item = (&'h str, Option<&'h [u8]>)>) -> Self {
         self.row.headers = write_headers(&mut self.out.buf, self.out.chunk, headers);
