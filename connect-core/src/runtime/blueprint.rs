@@ -1,11 +1,8 @@
 //! What a pipeline is made of: factories, because restarts and `tasks.max` need fresh instances.
 
-use super::{
-    driver::Run, letterbox::Letterbox, metrics::TaskMetrics, options::Options, status::TaskStatus, tap::Taps,
-};
+use super::options::Options;
 use crate::{Budget, Chain, DeadLetters, Error, Source, Task, driven::DynSink};
 use std::sync::Arc;
-use tokio::sync::watch;
 
 pub(crate) type SourceFactory = Arc<dyn Fn(&Task) -> Result<Box<dyn Source>, Error> + Send + Sync>;
 pub(crate) type SinkFactory = Arc<dyn Fn(&Task, Budget) -> Result<Box<dyn DynSink>, Error> + Send + Sync>;
@@ -33,31 +30,5 @@ impl Blueprint {
             transforms: transforms.map(Into::into),
             preview: false,
         }
-    }
-
-    /// Fresh instances of everything for one run of a task.
-    pub(crate) fn build(
-        &self,
-        task: Task,
-        taps: &Arc<Taps>,
-        status: &watch::Sender<TaskStatus>,
-        paused: bool,
-    ) -> Result<Run, Error> {
-        let budget = Budget::new(self.options.budget_bytes);
-        let letters = self.letters.as_ref().map(|factory| factory(&task)).transpose()?;
-        Ok(Run {
-            source: (self.source)(&task)?,
-            sink: (self.sink)(&task, budget.clone())?,
-            chain: self.chain.clone(),
-            letters: Letterbox::new(letters, self.options.backoff, budget.clone()),
-            metrics: TaskMetrics::new(&self.name, task.number),
-            options: self.options,
-            taps: Arc::clone(taps),
-            status: status.clone(),
-            clock: self.clock,
-            task,
-            budget,
-            paused,
-        })
     }
 }

@@ -52,7 +52,7 @@ pub(crate) struct Run {
     pub(crate) budget: Budget,
     pub(crate) taps: Arc<Taps>,
     pub(crate) status: watch::Sender<TaskStatus>,
-    pub(crate) metrics: TaskMetrics,
+    pub(crate) metrics: Arc<TaskMetrics>,
     pub(crate) paused: bool,
     /// Milliseconds since the Unix epoch; read once per batch.
     pub(crate) clock: fn() -> i64,
@@ -65,6 +65,7 @@ enum Woken {
     Sink(Result<crate::Progress, Error>),
     Posted(super::state::Posted),
     Tick,
+    /// There may be room again, or the sink is to be asked for some.
     Room,
     Deadline,
 }
@@ -95,8 +96,7 @@ impl Run {
         // Jobs end with the sink: nothing of it may run on while the partitions go to somebody else.
         drop(self.sink);
         log_failure("close the source", timeout(CLOSE_TIMEOUT, self.source.close()).await);
-        let phase = state.phase();
-        publish(&self.status, &self.metrics, &self.budget, &state, phase);
+        publish(&self.status, &self.metrics, &self.budget, &state);
         ended
     }
 
@@ -127,8 +127,7 @@ impl Run {
                 Woken::Posted(posted) => state.on_posted(posted, Instant::now()),
                 Woken::Tick => {
                     state.tick(Instant::now());
-                    let phase = state.phase();
-                    publish(&self.status, &self.metrics, &self.budget, state, phase);
+                    publish(&self.status, &self.metrics, &self.budget, state);
                 }
                 Woken::Room => {}
                 Woken::Order(Some(Order::Pause)) => state.pause(true),
@@ -158,14 +157,8 @@ impl Run {
         let room = if state.reads() { self.budget.room() } else { 0 };
         if room > 0 {
             state.has_room();
-        } else if state.reads() {
-            state.full(self.sink.jobs());
-            if let Some(action) = state.next_action(Instant::now()) {
-                return match self.perform(action, state) {
-                    Ok(()) => Woken::Room,
-                    Err(error) => Woken::Sink(Err(error)),
-                };
-            }
+        } else if state.reads() && state.full(self.sink.jobs()) {
+            return Woken::Room;
         }
         let closing = deadline.is_some();
         tokio::select! {
@@ -236,16 +229,10 @@ fn log_failure<E: std::fmt::Debug>(what: &'static str, result: Result<Result<(),
     }
 }
 
-fn publish(
-    status: &watch::Sender<TaskStatus>,
-    metrics: &TaskMetrics,
-    budget: &Budget,
-    state: &State,
-    phase: Phase,
-) {
+fn publish(status: &watch::Sender<TaskStatus>, metrics: &TaskMetrics, budget: &Budget, state: &State) {
     let now = Instant::now();
     status.send_modify(|status| {
-        status.state = match phase {
+        status.state = match state.phase() {
             Phase::Running => TaskState::Running,
             Phase::Paused => TaskState::Paused,
             Phase::Stopping => TaskState::Stopping,

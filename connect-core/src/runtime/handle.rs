@@ -2,6 +2,7 @@
 
 use super::{
     blueprint::Blueprint,
+    metrics::TaskMetrics,
     status::{Status, TaskState, TaskStatus},
     supervisor::{Command, Supervisor},
     tap::{Tap, TapStage, Taps},
@@ -31,7 +32,9 @@ impl Handle {
             let (command, inbox) = mpsc::channel(8);
             let (status, watched) = watch::channel(TaskStatus::new(number));
             let (blueprint, taps) = (Arc::clone(blueprint), Arc::clone(&taps));
-            let supervisor = Supervisor { blueprint, number, taps, status, commands: inbox, paused: false };
+            let metrics = Arc::new(TaskMetrics::new(&blueprint.name, number));
+            let supervisor =
+                Supervisor { blueprint, number, taps, status, metrics, commands: inbox, paused: false };
             supervisors.spawn(supervisor.run());
             commands.push(command);
             statuses.push(watched);

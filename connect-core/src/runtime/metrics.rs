@@ -8,12 +8,15 @@ use super::{
     status::{TaskState, TaskStatus},
 };
 use metrics::{Counter, Gauge, Histogram, counter, gauge, histogram};
-use std::{cell::RefCell, collections::HashMap, sync::Arc};
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, PoisonError},
+};
 
 /// Where a total comes from.
 type Total = fn(&Counts) -> u64;
 
-/// The handles of one task.
+/// The handles of one task, across its restarts.
 pub(crate) struct TaskMetrics {
     labels: [(&'static str, String); 2],
     counters: Vec<(Counter, Total)>,
@@ -24,7 +27,7 @@ pub(crate) struct TaskMetrics {
     partition_count: Gauge,
     batch_records: Histogram,
     states: Vec<(TaskState, Gauge)>,
-    lags: RefCell<HashMap<(Arc<str>, i32), Gauge>>,
+    lags: Mutex<HashMap<(Arc<str>, i32), Gauge>>,
 }
 
 /// Totals: name, where they come from. The first group is Connect's, the second ours.
@@ -72,7 +75,7 @@ impl TaskMetrics {
             partition_count: gauge!("kafka_connect_sink_task_metrics_partition_count", &labels),
             batch_records: histogram!("connect_batch_records", &labels),
             states: STATES.iter().map(|(state, name)| (*state, state_gauge(name))).collect(),
-            lags: RefCell::default(),
+            lags: Mutex::default(),
             labels,
         }
     }
@@ -101,7 +104,7 @@ impl TaskMetrics {
     /// A partition that went away keeps its series, at zero: its lag is somebody else's now.
     #[expect(clippy::cast_precision_loss, reason = "gauges are f64; 2^53 records are out of reach")]
     fn update_lags(&self, status: &TaskStatus) {
-        let mut lags = self.lags.borrow_mut();
+        let mut lags = self.lags.lock().unwrap_or_else(PoisonError::into_inner);
         lags.values().for_each(|gauge| gauge.set(0.0));
         for partition in &status.partitions {
             let Some(lag) = partition.lag else { continue };

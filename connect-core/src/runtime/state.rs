@@ -153,12 +153,14 @@ impl State {
         self.pressed = false;
     }
 
-    /// The budget is full; `jobs`: what the sink has running.
-    pub(crate) fn full(&mut self, jobs: usize) {
-        if jobs == 0 && self.awaiting == 0 && !self.pressed {
+    /// The budget is full; `jobs`: what the sink has running. Returns whether the sink is to be asked for bytes.
+    pub(crate) fn full(&mut self, jobs: usize) -> bool {
+        let ask = jobs == 0 && self.awaiting == 0 && !self.pressed;
+        if ask {
             self.pressed = true;
             self.actions.push_back(Action::Flush(Flush::Pressure));
         }
+        ask
     }
 
     pub(crate) fn pause(&mut self, paused: bool) {

@@ -2,12 +2,13 @@
 
 use super::{
     blueprint::Blueprint,
-    driver::{Ended, Order},
+    driver::{Ended, Order, Run},
+    letterbox::Letterbox,
     metrics::TaskMetrics,
     status::{TaskState, TaskStatus},
     tap::Taps,
 };
-use crate::{Backoff, Class, Error};
+use crate::{Backoff, Budget, Class, Error, Task};
 use std::{future::pending, sync::Arc};
 use tokio::{
     sync::{mpsc, watch},
@@ -30,6 +31,7 @@ pub(crate) struct Supervisor {
     pub(crate) number: u32,
     pub(crate) taps: Arc<Taps>,
     pub(crate) status: watch::Sender<TaskStatus>,
+    pub(crate) metrics: Arc<TaskMetrics>,
     pub(crate) commands: mpsc::Receiver<Command>,
     pub(crate) paused: bool,
 }
@@ -76,7 +78,7 @@ impl Supervisor {
             (status.restarts, status.counts.delivered)
         };
         let task = self.blueprint.task(self.number, restarts);
-        let run = match self.blueprint.build(task, &self.taps, &self.status, self.paused) {
+        let run = match self.instance(task) {
             Ok(run) => run,
             Err(error) => return self.failed(&error, backoff),
         };
@@ -101,6 +103,27 @@ impl Supervisor {
         }
     }
 
+    /// Fresh instances of everything for one run.
+    fn instance(&self, task: Task) -> Result<Run, Error> {
+        let blueprint = &self.blueprint;
+        let budget = Budget::new(blueprint.options.budget_bytes);
+        let letters = blueprint.letters.as_ref().map(|factory| factory(&task)).transpose()?;
+        Ok(Run {
+            source: (blueprint.source)(&task)?,
+            sink: (blueprint.sink)(&task, budget.clone())?,
+            chain: blueprint.chain.clone(),
+            letters: Letterbox::new(letters, blueprint.options.backoff, budget.clone()),
+            metrics: Arc::clone(&self.metrics),
+            options: blueprint.options,
+            taps: Arc::clone(&self.taps),
+            status: self.status.clone(),
+            clock: blueprint.clock,
+            task,
+            budget,
+            paused: self.paused,
+        })
+    }
+
     /// Passes commands on until the instance has ended. Returns how, and what was ordered last.
     async fn watch(&mut self, mut running: JoinSet<Ended>, orders: mpsc::Sender<Order>) -> (Ended, Ordered) {
         let mut orders = Some(orders);
@@ -116,27 +139,48 @@ impl Supervisor {
                     return (ended, ordered);
                 }
                 command = self.commands.recv(), if orders.is_some() => {
-                    let (order, next) = match command {
-                        Some(Command::Pause) => (Some(Order::Pause), ordered),
-                        Some(Command::Resume) if ordered == Ordered::Stop => (None, Ordered::Restart),
-                        Some(Command::Resume) => (Some(Order::Resume), ordered),
-                        Some(Command::Stop(at)) => (Some(Order::Stop(at)), Ordered::Stop),
-                        Some(Command::Restart(at)) => (Some(Order::Stop(at)), Ordered::Restart),
-                        None => (None, Ordered::End),
+                    let Some(order) = self.obey(command, &mut ordered) else {
+                        if ordered == Ordered::End {
+                            // Dropping the sender is the order to stop within the default time.
+                            orders = None;
+                        }
+                        continue;
                     };
-                    ordered = next;
-                    match command {
-                        Some(Command::Pause) => self.paused = true,
-                        Some(Command::Resume) => self.paused = false,
-                        Some(Command::Stop(_) | Command::Restart(_)) => {}
-                        // Dropping the sender is the order to stop within the default time.
-                        None => orders = None,
-                    }
-                    if let (Some(orders), Some(order)) = (&orders, order) {
+                    if let Some(orders) = &orders {
                         // A task that has just ended needs no orders.
                         let _ended = orders.send(order).await;
                     }
                 }
+            }
+        }
+    }
+
+    /// What a command means for a running instance, and for what comes after it.
+    fn obey(&mut self, command: Option<Command>, ordered: &mut Ordered) -> Option<Order> {
+        match command {
+            Some(Command::Pause) => {
+                self.paused = true;
+                Some(Order::Pause)
+            }
+            Some(Command::Resume) => {
+                self.paused = false;
+                if *ordered == Ordered::Stop {
+                    *ordered = Ordered::Restart;
+                    return None;
+                }
+                Some(Order::Resume)
+            }
+            Some(Command::Stop(at)) => {
+                *ordered = Ordered::Stop;
+                Some(Order::Stop(at))
+            }
+            Some(Command::Restart(at)) => {
+                *ordered = Ordered::Restart;
+                Some(Order::Stop(at))
+            }
+            None => {
+                *ordered = Ordered::End;
+                None
             }
         }
     }
@@ -150,14 +194,16 @@ impl Supervisor {
         }
     }
 
-    fn note_error(&self, error: &Error) {
-        self.status.send_modify(|status| status.last_error = Some(error.report()));
+    /// Keeps the error for the status, and returns its report.
+    fn note_error(&self, error: &Error) -> String {
+        let report = error.report();
+        self.status.send_modify(|status| status.last_error = Some(report.clone()));
+        report
     }
 
     fn failed(&self, error: &Error, backoff: &mut Backoff) -> Next {
         let (pipeline, task, class) = (&self.blueprint.name, self.number, error.class().as_str());
-        let report = error.report();
-        self.note_error(error);
+        let report = self.note_error(error);
         let exhausted = self.blueprint.options.restarts_max.is_some_and(|max| backoff.attempts() >= max);
         if error.class() != Class::Retriable || exhausted {
             tracing::error!(%pipeline, task, class, error = %report, "a task has failed");
@@ -212,7 +258,7 @@ impl Supervisor {
                 status.retrying = None;
                 status.oldest = None;
             }
-            TaskMetrics::new(&self.blueprint.name, self.number).update(status);
+            self.metrics.update(status);
         });
     }
 }
