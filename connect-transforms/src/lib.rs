@@ -5,10 +5,13 @@ mod flatten;
 #[allow(dead_code, reason = "what Kafka's timestamp transforms are built on, which follow")]
 mod java_date;
 mod json;
+mod jsonpath;
 mod key_wrap;
 mod part;
+mod pattern;
 mod register;
 
 pub use flatten::{Arrays, Flatten, FlattenConfig};
+pub use jsonpath::{JsonPath, JsonPathError};
 pub use key_wrap::{InvalidUtf8, KeyWrap, KeyWrapConfig};
 pub use register::register;

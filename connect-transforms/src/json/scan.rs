@@ -55,6 +55,11 @@ impl<'a> Scanner<'a> {
         Ok(Self { text, bytes: text.as_bytes(), at: 0 })
     }
 
+    /// At the start of a text that is known to be UTF-8.
+    pub(crate) fn of(text: &'a str) -> Self {
+        Self { text, bytes: text.as_bytes(), at: 0 }
+    }
+
     /// Skips blanks and shows the next byte.
     #[inline]
     pub(crate) fn peek(&mut self) -> Option<u8> {
@@ -238,6 +243,45 @@ impl<'a> Scanner<'a> {
         }
     }
 
+    /// Steps over any value without looking closer than it takes to find its end: that the brackets match in kind and
+    /// that scalars and separators are right is not checked.
+    pub(crate) fn skip(&mut self) -> Result<(), SyntaxError> {
+        match self.peek() {
+            Some(b'"') => self.string().map(drop),
+            Some(b'{' | b'[') => self.skip_container(),
+            _ => {
+                let start = self.at;
+                while let Some(byte) = self.bytes.get(self.at) {
+                    if matches!(byte, b',' | b'}' | b']' | b' ' | b'\n' | b'\r' | b'\t') {
+                        break;
+                    }
+                    self.at += 1;
+                }
+                if self.at == start { Err(self.expected("a value")) } else { Ok(()) }
+            }
+        }
+    }
+
+    fn skip_container(&mut self) -> Result<(), SyntaxError> {
+        let mut depth = 0_usize;
+        loop {
+            self.at = find_structure(self.bytes, self.at);
+            match self.bytes.get(self.at) {
+                Some(b'"') => {
+                    self.string()?;
+                    continue;
+                }
+                Some(b'{' | b'[') => depth += 1,
+                Some(_) => depth -= 1,
+                None => return Err(SyntaxError::End(self.at)),
+            }
+            self.at += 1;
+            if depth == 0 {
+                return Ok(());
+            }
+        }
+    }
+
     /// Reads a scalar, an empty container, or the opening of one with something in it (`true`).
     #[inline]
     fn opens(&mut self, closers: &mut Vec<u8>) -> Result<bool, SyntaxError> {
@@ -305,6 +349,33 @@ fn find_special(bytes: &[u8], mut at: usize) -> usize {
     }
     while let Some(&byte) = bytes.get(at) {
         if byte < 0x20 || byte == b'"' || byte == b'\\' {
+            break;
+        }
+        at += 1;
+    }
+    at
+}
+
+/// The first place from `at` on with a quote or a bracket of either kind, or the end.
+#[inline]
+fn find_structure(bytes: &[u8], mut at: usize) -> usize {
+    const ONES: u64 = u64::MAX / 255;
+    let zero = |x: u64| x.wrapping_sub(ONES) & !x;
+    while let Some(word) = bytes.get(at..).and_then(|rest| rest.first_chunk::<8>()) {
+        let word = u64::from_le_bytes(*word);
+        // `{` and `[` differ in one bit, as do `}` and `]`.
+        let folded = word | (ONES * 0x20);
+        let found = zero(word ^ (ONES * u64::from(b'"')))
+            | zero(folded ^ (ONES * u64::from(b'{')))
+            | zero(folded ^ (ONES * u64::from(b'}')));
+        let found = found & (ONES << 7);
+        if found != 0 {
+            return at + found.trailing_zeros() as usize / 8;
+        }
+        at += 8;
+    }
+    while let Some(byte) = bytes.get(at) {
+        if matches!(byte, b'"' | b'{' | b'[' | b'}' | b']') {
             break;
         }
         at += 1;

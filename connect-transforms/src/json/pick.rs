@@ -1,0 +1,149 @@
+//! One value out of a JSON text, without a tree and without looking at more of the text than it takes.
+
+use super::{
+    escape::unescape,
+    scan::{Body, Scanner, Span, SyntaxError},
+};
+
+/// A step into a value.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Step {
+    /// The member of an object with this key.
+    Name(String),
+    /// The element of an array with this number.
+    Index(usize),
+}
+
+/// Where the value stands that `steps` lead to; `None`: there is none. Of equal keys the first one is taken.
+///
+/// The value found is JSON. What stands before it was only stepped over, and what follows it was not looked at: of a
+/// text that is not JSON a value may still be found.
+pub(crate) fn pick(
+    scanner: &mut Scanner<'_>,
+    steps: &[Step],
+    closers: &mut Vec<u8>,
+) -> Result<Option<Span>, SyntaxError> {
+    for step in steps {
+        let found = match (scanner.peek(), step) {
+            (Some(b'{'), Step::Name(name)) => member(scanner, name)?,
+            (Some(b'['), Step::Index(index)) => element(scanner, *index)?,
+            (Some(_), _) => false,
+            (None, _) => return Err(scanner.expected("a value")),
+        };
+        if !found {
+            return Ok(None);
+        }
+    }
+    scanner.value(closers).map(Some)
+}
+
+/// Goes to the value of the member with this key.
+fn member(scanner: &mut Scanner<'_>, name: &str) -> Result<bool, SyntaxError> {
+    scanner.step();
+    if scanner.peek() == Some(b'}') {
+        return Ok(false);
+    }
+    loop {
+        if names(scanner.key()?, name) {
+            return Ok(true);
+        }
+        scanner.skip()?;
+        match scanner.peek() {
+            Some(b',') => scanner.step(),
+            Some(b'}') => return Ok(false),
+            _ => return Err(scanner.expected("`,` or `}`")),
+        }
+    }
+}
+
+/// Goes to the element with this number.
+fn element(scanner: &mut Scanner<'_>, index: usize) -> Result<bool, SyntaxError> {
+    scanner.step();
+    if scanner.peek() == Some(b']') {
+        return Ok(false);
+    }
+    for _ in 0..index {
+        scanner.skip()?;
+        match scanner.peek() {
+            Some(b',') => scanner.step(),
+            Some(b']') => return Ok(false),
+            _ => return Err(scanner.expected("`,` or `]`")),
+        }
+    }
+    Ok(true)
+}
+
+/// Whether the key stands for `name`.
+#[inline]
+pub(crate) fn names(key: Body<'_>, name: &str) -> bool {
+    if !key.escaped {
+        return key.text == name;
+    }
+    // An escape is longer than what it stands for, at most six times: most keys are told apart by that.
+    if key.text.len() < name.len() || key.text.len() > name.len().saturating_mul(6) {
+        return false;
+    }
+    let mut text = String::new();
+    unescape(key.text, &mut text);
+    text == name
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn picked<'a>(text: &'a str, steps: &[Step]) -> Result<Option<&'a str>, SyntaxError> {
+        let mut scanner = Scanner::new(text.as_bytes())?;
+        Ok(pick(&mut scanner, steps, &mut Vec::new())?.map(|span| &text[span]))
+    }
+
+    fn name(name: &str) -> Step {
+        Step::Name(name.to_owned())
+    }
+
+    #[test]
+    fn a_value_is_found_over_all_kinds_of_neighbours() {
+        let text = r#" { "s" : "}]\"" , "n" : -1.5e3 , "l":null, "o":{"x":["]",{"a":"}"}],"\u0061":{}}, "a" : [ 1 , [2] , {"b":[3, 4]} ] , "a":0 } "#;
+        for (steps, value) in [
+            (vec![], Some(text.trim())),
+            (vec![name("s")], Some(r#""}]\"""#)),
+            (vec![name("n")], Some("-1.5e3")),
+            (vec![name("l")], Some("null")),
+            (vec![name("o"), name("a")], Some("{}")),
+            (vec![name("o"), name("x"), Step::Index(1), name("a")], Some("\"}\"")),
+            (vec![name("a"), Step::Index(2), name("b"), Step::Index(1)], Some("4")),
+            (vec![name("a"), Step::Index(3)], None),
+            (vec![name("a"), name("b")], None),
+            (vec![name("o"), Step::Index(0)], None),
+            (vec![name("s"), Step::Index(0)], None),
+            (vec![name("z")], None),
+        ] {
+            assert_eq!(picked(text, &steps), Ok(value), "{steps:?}");
+        }
+        assert_eq!(picked("[]", &[Step::Index(0)]), Ok(None));
+        assert_eq!(picked("{}", &[name("")]), Ok(None));
+    }
+
+    #[test]
+    fn broken_texts_are_errors_and_never_panic() {
+        let text = r#"{"a":{"b":[1,"x",{"c":true}]},"d":12}"#;
+        for end in 0..text.len() {
+            for steps in [vec![name("d")], vec![name("a"), name("b"), Step::Index(2), name("c")]] {
+                let _ = picked(&text[..end], &steps);
+            }
+        }
+        assert!(picked("", &[name("a")]).is_err());
+        assert!(picked(r#"{"b":tru,"a":tru}"#, &[name("a")]).is_err());
+        assert!(picked(r#"{"b":,"a":1}"#, &[name("a")]).is_err());
+        assert!(picked("[1 2]", &[Step::Index(1)]).is_err());
+    }
+
+    #[test]
+    fn nesting_is_no_limit() {
+        let deep = format!(r#"{{"x":{}{},"a":1}}"#, "[".repeat(100_000), "]".repeat(100_000));
+        assert_eq!(picked(&deep, &[name("a")]), Ok(Some("1")));
+        let steps: Vec<Step> = (0..100_000).map(|_| name("a")).collect();
+        let deep = format!("{}7{}", r#"{"a":"#.repeat(100_000), "}".repeat(100_000));
+        assert_eq!(picked(&deep, &steps), Ok(Some("7")));
+    }
+}
