@@ -7,7 +7,7 @@
 //!   pick does.
 //! - Building uses no recursion. What walks a tree (equality, dropping, `jsonpath-rust`) does, so that a text of more
 //!   than [`DEPTH_MAX`] levels is refused: a test walks that many on half a stack of 2 MiB, without optimisation too.
-//! - A node takes 72 bytes, however short its text: more than [`NODES_MAX`] of them are refused.
+//! - A node takes 56 bytes, however short its text: more than [`NODES_MAX`] of them are refused.
 
 use super::{
     escape::unescape,
@@ -253,7 +253,7 @@ impl<'a> Builder<'a> {
     }
 }
 
-const _: () = assert!(size_of::<Node<'static>>() == 72);
+const _: () = assert!(size_of::<Node<'static>>() == 56);
 
 #[cfg(test)]
 mod tests {
