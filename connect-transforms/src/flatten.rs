@@ -1,6 +1,5 @@
 //! `Flatten`: a nested JSON object becomes one of a single level.
 
-mod names;
 mod run;
 #[cfg(test)]
 mod tests;

@@ -1,6 +1,6 @@
 //! The transforms by their names.
 
-use crate::{Flatten, FlattenConfig, KeyWrap, KeyWrapConfig};
+use crate::{DataProcessing, DataProcessingConfig, Flatten, FlattenConfig, KeyWrap, KeyWrapConfig};
 use connect_core::{
     Transform,
     registry::{DuplicateName, Plugin, Registry},
@@ -33,6 +33,9 @@ pub fn register(registry: &mut Registry<Arc<dyn Transform>>) -> Result<(), Dupli
         .add(Plugin::new("org.apache.kafka.connect.transforms.Flatten$Key", |config: FlattenConfig| {
             Ok(Arc::new(Flatten::key_from(&config)) as Arc<dyn Transform>)
         }))?;
+    registry.add(Plugin::new("DataProcessing", |config: DataProcessingConfig| {
+        Ok(Arc::new(DataProcessing::from_config(&config)?) as Arc<dyn Transform>)
+    }))?;
     registry.add(Plugin::new("KeyWrap", |config: KeyWrapConfig| {
         Ok(Arc::new(KeyWrap::from_config(&config)) as Arc<dyn Transform>)
     }))
@@ -70,6 +73,14 @@ mod tests {
             described("KeyWrap", &[("field", "KEY"), ("on.invalid.utf8", "base64")]).as_deref(),
             Ok(r#"KeyWrap field="KEY" on.invalid.utf8=base64"#)
         );
+    }
+
+    #[test]
+    fn data_processing_takes_its_rules_inline() {
+        let rules = r#"{"FieldChain":[{"Analyse":{"Format":"JSON"}}]}"#;
+        let made = described("DataProcessing", &[("rules", rules)]).unwrap();
+        assert!(made.starts_with("DataProcessing rules={"), "{made}");
+        assert!(described("DataProcessing", &[]).unwrap_err().contains("rules.file"));
     }
 
     #[test]

@@ -1,11 +1,12 @@
 //! One pass over one record.
 
-use super::{Arrays, Flatten, names::Names};
+use super::{Arrays, Flatten};
 use crate::{
     error::Refused,
     json::{
         Scanner, Span,
         escape::{escape, unescape},
+        names::Names,
         scan::Body,
     },
 };

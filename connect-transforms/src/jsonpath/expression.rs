@@ -78,6 +78,20 @@ impl Expression {
         })
     }
 
+    /// See [`super::JsonPath::places_in`].
+    pub(super) fn places<'a>(&self, document: &Document<'a>) -> Result<Option<Vec<&'a str>>, PathError> {
+        if self.is_computed() {
+            return Ok(None);
+        }
+        self.found(document).map(|found| {
+            Some(match found {
+                Found::Nothing => Vec::new(),
+                Found::One(value) => vec![value],
+                Found::Many(values) => values,
+            })
+        })
+    }
+
     pub(super) fn input<'a>(&self, document: &Document<'a>) -> Result<Input<'a>, PathError> {
         let mut input = match self.found(document)? {
             Found::Nothing => Input::Nothing,

@@ -9,6 +9,7 @@ mod tests;
 
 use crate::json::{
     SyntaxError,
+    pick::Step,
     tree::{Node, TreeError},
 };
 use connect_core::Error;
@@ -145,6 +146,20 @@ impl JsonPath {
 
     pub(crate) fn value_in<'a>(&self, document: &Document<'a>) -> Result<Option<Cow<'a, str>>, PathError> {
         self.expression.value(document)
+    }
+
+    /// Where the matches stand in the text; `None`: the result is computed, and stands nowhere.
+    pub(crate) fn places_in<'a>(&self, document: &Document<'a>) -> Result<Option<Vec<&'a str>>, PathError> {
+        self.expression.places(document)
+    }
+
+    /// The steps of a definite path.
+    pub(crate) fn steps(&self) -> Option<&[Step]> {
+        self.expression.steps()
+    }
+
+    pub(crate) fn is_computed(&self) -> bool {
+        self.expression.is_computed()
     }
 }
 

@@ -5,7 +5,7 @@ const KEPT_MAX: usize = 4096;
 
 /// Hashes of names, each with where the name stands, to be compared when two hashes are equal.
 #[derive(Debug)]
-pub(super) struct Names {
+pub(crate) struct Names {
     entries: Vec<Entry>,
     slots: Vec<Slot>,
     generation: u32,
@@ -26,12 +26,12 @@ struct Slot {
 }
 
 impl Names {
-    pub(super) const fn new() -> Self {
+    pub(crate) const fn new() -> Self {
         Self { entries: Vec::new(), slots: Vec::new(), generation: 0 }
     }
 
     /// Empties the set.
-    pub(super) fn clear(&mut self) {
+    pub(crate) fn clear(&mut self) {
         self.entries.clear();
         self.generation = self.generation.wrapping_add(1);
         if self.generation == 0 {
@@ -41,7 +41,7 @@ impl Names {
     }
 
     /// Gives back what only a rare record needs.
-    pub(super) fn shrink(&mut self) {
+    pub(crate) fn shrink(&mut self) {
         if self.entries.capacity() > KEPT_MAX {
             *self = Self::new();
         }
@@ -49,7 +49,7 @@ impl Names {
 
     /// Adds the name at `start..end` of `text`. `false`: an equal one stands there already.
     #[inline]
-    pub(super) fn insert(&mut self, text: &[u8], start: usize, end: usize, seed: u64) -> bool {
+    pub(crate) fn insert(&mut self, text: &[u8], start: usize, end: usize, seed: u64) -> bool {
         if (self.entries.len() + 1) * 2 > self.slots.len() {
             self.grow();
         }

@@ -1,0 +1,182 @@
+//! The rule file: reading, writing, and everything that can be wrong with it.
+
+use super::*;
+use ValueOperation as Op;
+
+fn everything() -> Rules {
+    let operations = [
+        Op::Replace { old: "a".into(), new: String::new() },
+        Op::Substring { start: 1, end: 2 },
+        Op::Date(DateRule::new("yyyy").reading("yyyy-MM").zone("UTC")),
+        Op::Date(DateRule::new("yyyy").unix()),
+        Op::Trim,
+        Op::RegexReplace { pattern: "(a)".into(), new: "$1".into() },
+        Op::UrlDecode,
+        Op::LowerCase,
+        Op::UpperCase,
+        Op::Split(",".into()),
+        Op::JsonPathReplace { old: "$.a".into(), new: "$.b".into() },
+    ];
+    let many = operations.into_iter().fold(FieldRule::key("k"), FieldRule::operation);
+    let kv = Op::KeyValue { entries: "&".into(), separator: "=".into(), keep: true };
+    Rules::new([
+        ChainRules::json().key_value("=").field(many.kind(FieldType::String)).field(FieldRule::now("t")),
+        ChainRules::delimiter(" ").of_key("k").field(FieldRule::path("$.a").named("p").operation(kv)),
+        ChainRules::regex("x+").of_path("$.p").keep_other_fields().field(FieldRule::delete("z")),
+        ChainRules::source().field(FieldRule::constant("c").named("c").kind(FieldType::Int64)),
+    ])
+    .filter("c", FilterMode::Number, ">1")
+    .rows(RowContent::KeyValue, Some("="), Some("&"))
+    .batch(BatchMode::OneByOne)
+    .metadata()
+    .on_failure(OnFailure::DeadLetter)
+}
+
+#[test]
+fn what_is_exported_is_imported_as_it_was() {
+    for rules in [everything(), Rules::new([ChainRules::json()])] {
+        assert_eq!(Rules::from_json(&rules.to_json()), Ok(rules));
+    }
+}
+
+#[test]
+fn what_the_products_api_prints_is_read() {
+    let file = json!({
+        "Content": "{\"a\":1}", "SourceType": "CUSTOMIZE", "Result": "{}", "OutputFormat": "JSON", "KeepMetadata": null,
+        "RowParam": null, "FilterParam": [], "BatchAnalyse": null,
+        "FailureParam": { "Type": "DROP", "KafkaParam": null, "RetryInterval": null, "MaxRetryAttempts": null },
+        "FieldChain": [{
+            "Analyse": { "Format": "JSON", "Regex": "", "InputValueType": "", "InputValue": "" },
+            "SecondaryAnalyse": null, "AnalyseResult": [{ "Key": "a", "Type": "x" }], "Result": "{}",
+            "SMT": [{ "Key": "b", "Operate": "MAPPING", "SchemeType": "ORIGINAL", "Value": "a", "OriginalValue": "1",
+                "ValueOperate": { "Type": "TRIM", "Replace": null, "Substr": null, "Date": null },
+                "ValueOperates": [{ "Type": "TRIM", "Replace": null, "Substr": { }, "Date": null }] }] }],
+    });
+    assert_eq!(
+        rules(&file),
+        Rules::new([ChainRules::json().field(FieldRule::key("a").named("b").operation(Op::Trim))])
+            .on_failure(OnFailure::Drop)
+    );
+}
+
+#[test]
+fn all_problems_are_reported_at_once_each_with_its_place() {
+    let file = json!({
+        "FieldChains": [], "OutputFormat": "XML", "KeepMetadata": "yes",
+        "FailureParam": { "Type": "DLQ", "KafkaParam": { "Topic": "t" } },
+        "FilterParam": [{ "Key": "a", "MatchMode": "LIKE", "Value": "x" }, { "Key": "a", "MatchMode": "NUMBER", "Value": ">x" },
+            { "Key": "a", "MatchMode": "IP", "Value": "1.2.3.4/33" }],
+        "FieldChain": [
+            { "Analyse": { "Format": "JSON", "InputValueType": "MAPPING", "InputValue": "x" }, "SMT": [
+                { "Key": "a", "Operate": "JSONPATH", "Value": "$.a[" },
+                { "Key": "a", "Operate": "MAPPING", "Value": "b", "SchemeType": "INTEGER" },
+                { "Key": "c", "Operate": "DATE", "ValueOperates": [{ "Type": "DATE", "Date": { "Format": "YYYY", "TimeZone": "Mars" } }] },
+                { "Key": "d", "Operate": "MAPPING", "Value": "d", "ValueOperates": [
+                    { "Type": "REGEX_REPLACE", "RegexReplace": { "Regex": "(?=x)", "NewValue": "" } },
+                    { "Type": "REGEX_REPLACE", "RegexReplace": { "Regex": "x", "NewValue": "$1" } },
+                    { "Type": "SUBSTR", "Substr": { "Start": 3, "End": 1 } },
+                    { "Type": "REPLACE", "Replace": { "OldValue": "", "NewValue": "x" } },
+                    { "Type": "SPLIT", "Split": { "Regex": "," } },
+                    { "Type": "TRIM" },
+                    { "Type": "URL_DECODE", "UrlDecode": { "CharsetName": "GBK" } },
+                    { "Type": "KV", "KV": { "Delimiter": "&", "Regex": "=" } },
+                    { "Type": "REVERSE" } ] },
+                { "Key": "e", "Operate": "DELETE" } ] },
+            { "Analyse": { "Format": "REGULAR", "Regex": "(a", "InputValueType": "MAPPING", "InputValue": "a" } },
+            { "Analyse": { "Format": "JSON" } } ],
+    });
+    let found = problems(&file);
+    let text = found.join("\n");
+    for expected in [
+        "FieldChains: no such key; allowed: BatchAnalyse, FieldChain, ",
+        "OutputFormat: \"XML\" is not one of the choices; allowed: JSON or ROW",
+        "KeepMetadata: \"yes\" does not fit; allowed: true or false",
+        "FailureParam.KafkaParam: the pipeline decides this",
+        "FilterParam[0].MatchMode: \"LIKE\" is not one of the choices; allowed: PREFIX, SUFFIX, CONTAINS, EXCEPT, NUMBER or IP",
+        "FilterParam[1].Value: \">x\" is no comparison",
+        "FilterParam[2].Value: \"1.2.3.4/33\" is no network",
+        "FieldChain[0].Analyse.InputValue: the first chain parses the record",
+        "FieldChain[0].SMT[0].Value: `$.a[` is no JSON path: a `[` that is not closed, at character 5",
+        "FieldChain[0].SMT[1].SchemeType: \"INTEGER\" is not one of the choices; allowed: ORIGINAL, STRING, ",
+        "FieldChain[0].SMT[1].Key: \"a\" is the key of two rules",
+        "FieldChain[0].SMT[2].ValueOperates[0].Date.Format: \"YYYY\"",
+        "FieldChain[0].SMT[2].ValueOperates[0].Date.TimeZone: \"Mars\" is no time zone",
+        "FieldChain[0].SMT[3].ValueOperates[0].RegexReplace.Regex: \"(?=x)\": look-around",
+        "FieldChain[0].SMT[3].ValueOperates[1].RegexReplace.NewValue: the pattern has no group 1",
+        "FieldChain[0].SMT[3].ValueOperates[2].Substr: Start 3 is behind End 1",
+        "FieldChain[0].SMT[3].ValueOperates[3].Replace.OldValue: it is empty",
+        "FieldChain[0].SMT[3].ValueOperates[4]: SPLIT makes an array",
+        "FieldChain[0].SMT[3].ValueOperates[6].UrlDecode.CharsetName: \"GBK\" does not fit; allowed: UTF-8",
+        "FieldChain[0].SMT[3].ValueOperates[8].Type: \"REVERSE\" is not one of the choices; allowed: REPLACE, ",
+        "FieldChain[0].SMT[4].Operate: fields without a rule are left out already",
+        "FieldChain[1].Analyse.Regex: \"(a\": unclosed group",
+        "FieldChain[2].Analyse.InputValue: missing",
+    ] {
+        assert!(text.contains(expected), "{expected}\nis not in\n{text}");
+    }
+    assert_eq!(found.len(), 23, "{text}");
+}
+
+#[test]
+fn smaller_mistakes_are_found_too() {
+    let chain = |analyse: serde_json::Value| json!({ "FieldChain": [{ "Analyse": analyse }] });
+    let with = |key: &str, value: serde_json::Value| {
+        let mut file = chain(json!({ "Format": "JSON" }));
+        file[key] = value;
+        file
+    };
+    for (file, expected) in [
+        (json!([]), "the rule file: [] does not fit; allowed: an object"),
+        (json!({}), "FieldChain: empty or missing"),
+        (json!({ "FieldChain": "x" }), "FieldChain: \"x\" does not fit; allowed: an array"),
+        (json!({ "FieldChain": [1] }), "FieldChain[0]: 1 does not fit; allowed: an object"),
+        (json!({ "FieldChain": [{}] }), "FieldChain[0].Analyse: missing"),
+        (
+            chain(json!({})),
+            "FieldChain[0].Analyse.Format: missing; allowed: JSON, DELIMITER, REGULAR or SOURCE",
+        ),
+        (chain(json!({ "Format": "DELIMITER" })), "FieldChain[0].Analyse.Regex: missing"),
+        (chain(json!({ "Format": "DELIMITER", "Regex": "" })), "FieldChain[0].Analyse.Regex: it is empty"),
+        (chain(json!({ "Format": "JSON", "Regex": "x" })), "FieldChain[0].Analyse.Regex: JSON takes none"),
+        (
+            chain(json!({ "Format": "SOURCE" })),
+            "FieldChain[0].Analyse.Format: there is no chain before the first",
+        ),
+        (with("OutputFormat", json!("ROW")), "RowParam: missing"),
+        (with("RowParam", json!({ "RowContent": "VALUE" })), "RowParam: the output is JSON"),
+        (with("BatchAnalyse", json!({ "Format": "BOTH" })), "BatchAnalyse.Format: \"BOTH\""),
+        (with("FailureParam", json!({})), "FailureParam.Type: missing"),
+    ] {
+        let found = problems(&file);
+        assert!(found.iter().any(|problem| problem.contains(expected)), "{expected}: {found:?}");
+    }
+    assert!(Rules::from_json("{").unwrap_err().to_string().contains("it is not JSON"));
+    let key_value = Rules::new([ChainRules::json()]).rows(RowContent::KeyValue, None, Some(""));
+    assert_eq!(DataProcessing::new(&key_value).unwrap_err().problems().len(), 2);
+    let merged = Rules::new([ChainRules::json()]).rows(RowContent::Value, None, None).batch(BatchMode::Merge);
+    assert!(DataProcessing::new(&merged).is_err());
+    let split = Rules::new([ChainRules::delimiter(",")]).batch(BatchMode::OneByOne);
+    assert!(DataProcessing::new(&split).is_err());
+    assert!(DataProcessing::new(&Rules::new([])).is_err());
+}
+
+#[test]
+fn keys_give_the_rules_or_their_file() {
+    use connect_core::config::{Config, Settings};
+    let rules = Rules::new([ChainRules::json()]).to_json();
+    let parsed =
+        |settings: &[(&str, &str)]| DataProcessingConfig::parse(&Settings::literal(settings.iter().copied()));
+    let made = DataProcessing::from_config(&parsed(&[("rules", &rules)]).unwrap()).unwrap();
+    assert_eq!(made.rules().to_json(), rules);
+    let file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(file.path(), &rules).unwrap();
+    let config = parsed(&[("rules.file", file.path().to_str().unwrap())]).unwrap();
+    assert_eq!(DataProcessing::from_config(&config).unwrap().rules().to_json(), rules);
+    assert!(parsed(&[]).unwrap_err().to_string().contains("give rules or rules.file"));
+    assert!(parsed(&[("rules", &rules), ("rules.file", "x")]).is_err());
+    let wrong =
+        parsed(&[("rules", r#"{"FieldChain":[{"Analyse":{"Format":"XML"}}]}"#)]).unwrap_err().to_string();
+    assert!(wrong.contains("FieldChain[0].Analyse.Format: \"XML\""), "{wrong}");
+    let missing = parsed(&[("rules.file", "/nowhere/rules.json")]).unwrap();
+    assert!(DataProcessing::from_config(&missing).unwrap_err().report().contains("/nowhere/rules.json"));
+}
