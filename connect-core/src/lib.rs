@@ -80,6 +80,7 @@ pub mod file;
 #[cfg(feature = "kafka")]
 pub mod kafka;
 mod outcome;
+mod predicate;
 mod record;
 pub mod registry;
 mod retry;
@@ -100,6 +101,7 @@ pub use context::Context;
 pub use dead_letter::{DeadLetters, Letter, Stage};
 pub use error::{BoxError, Class, Error};
 pub use outcome::Outcome;
+pub use predicate::{Conditional, Predicate, TransformsConfig, read_transforms};
 pub use record::{Headers, Origin, Record};
 pub use retry::{Backoff, BackoffConfig};
 pub use runtime::{
