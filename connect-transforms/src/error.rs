@@ -11,7 +11,7 @@ const SHOWN_MAX: usize = 128;
 pub(crate) enum Refused {
     #[error(transparent)]
     Json(#[from] SyntaxError),
-    #[error("only JSON objects can be flattened, found {0}")]
+    #[error("Only Map objects supported in absence of schema for [flattening], found: {0}")]
     NotAnObject(&'static str),
     #[error(
         "two fields would be named \"{0}\": rename one of them, or choose a delimiter that stands in no key"
@@ -21,6 +21,9 @@ pub(crate) enum Refused {
     TooLarge(usize),
     #[error("invalid UTF-8 at byte {0}: `on.invalid.utf8` can be `replace` or `base64`")]
     NotText(usize),
+    /// As Kafka Connect says it, where its text is known to people.
+    #[error("{0}")]
+    Data(String),
 }
 
 impl Refused {
@@ -31,6 +34,12 @@ impl Refused {
             Some((cut, _)) => format!("{}…", &name[..cut]),
             None => name.into_owned(),
         })
+    }
+
+    /// Something with the record's data, in words.
+    #[cold]
+    pub(crate) fn data(what: impl Into<String>) -> Self {
+        Self::Data(what.into())
     }
 
     /// All of them are about the record: `operation` completes "failed to …".

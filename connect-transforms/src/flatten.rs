@@ -5,6 +5,7 @@ mod run;
 mod tests;
 
 use crate::{
+    connect::{Flat, Plans, Schema, Schemas, see_flat},
     error::Refused,
     json::{Scanner, escape::escape},
     part::Part,
@@ -40,6 +41,8 @@ connect_core::config! {
         "arrays" => arrays: Arrays = Arrays::Keep, importance: Low;
         /// How many levels are dissolved; what lies deeper is kept as it stands. All of them, if not given.
         "max.depth" => max_depth: Option<u32>, importance: Low;
+        /// Whether records have the JSON converter's envelope.
+        "schemas.enable" => schemas: Schemas = Schemas::Auto, importance: Low;
     }
 }
 
@@ -50,6 +53,7 @@ connect_core::config! {
 /// | `delimiter` | [`delimiter`](Self::delimiter) | `.` (Kafka Connect's) | stands between the keys of a name |
 /// | `arrays` | [`arrays`](Self::arrays) | `keep` (as Kafka Connect does) | `keep` or `index`, see [`Arrays`] |
 /// | `max.depth` | [`max_depth`](Self::max_depth) | no limit | levels to dissolve; what lies deeper is kept as it stands |
+/// | `schemas.enable` | [`schemas`](Self::schemas) | `auto` | whether records have the JSON converter's envelope, see [`Schemas`] |
 ///
 /// # Example
 /// ```
@@ -66,6 +70,11 @@ connect_core::config! {
 /// - Names are escaped in one way only (as `serde_json` does): `"\u0061.b"` and `"a.b"` are the same name.
 /// - The result is one line: line feeds between the elements of a kept array are dropped, other blanks stay.
 /// - Null keys and values (tombstones) and the JSON text `null` pass as they are.
+///
+/// # With a schema
+/// In the JSON converter's envelope structs are dissolved, and the schema with them: below something optional all is
+/// optional, and defaults are inherited; a struct that is null becomes its fields, null. Maps are refused, as Kafka
+/// Connect does it, and so is `arrays=index`, for which there would be no schema.
 ///
 /// # Errors
 /// Poison, each naming the byte or the field:
@@ -89,6 +98,8 @@ pub struct Flatten {
     max_depth: Option<u32>,
     /// Makes the hashes of names unpredictable. Not part of the result.
     seed: u64,
+    schemas: Schemas,
+    plans: Plans<Flat>,
 }
 
 impl Flatten {
@@ -117,7 +128,9 @@ impl Flatten {
     }
 
     fn configured(self, config: &FlattenConfig) -> Self {
-        Self { max_depth: config.max_depth, ..self.delimiter(&config.delimiter).arrays(config.arrays) }
+        let schemas = config.schemas;
+        let configured = self.delimiter(&config.delimiter).arrays(config.arrays).schemas(schemas);
+        Self { max_depth: config.max_depth, ..configured }
     }
 
     fn of(part: Part) -> Self {
@@ -129,6 +142,8 @@ impl Flatten {
             arrays: Arrays::Keep,
             max_depth: None,
             seed,
+            schemas: Schemas::Auto,
+            plans: Plans::new(),
         }
         .delimiter(".")
     }
@@ -158,18 +173,28 @@ impl Flatten {
         self
     }
 
+    /// Whether records have the JSON converter's envelope.
+    #[must_use]
+    pub fn schemas(mut self, schemas: Schemas) -> Self {
+        self.schemas = schemas;
+        self
+    }
+
     /// Appends the flattened form of `json` to `out`: what the transform does to a record, for use without one.
     ///
     /// # Errors
     /// Poison, see [`Flatten`]. What was appended by then is taken back.
     pub fn write(&self, json: &[u8], out: &mut Vec<u8>) -> Result<(), Error> {
         let start = out.len();
-        let written = SCRATCH.with_borrow_mut(|scratch| {
-            let written = Scanner::new(json)
-                .map_err(Refused::Json)
-                .and_then(|scanner| Run::new(self, scanner, scratch, out).whole());
-            scratch.shrink();
-            written
+        let written = Scanner::new(json).map_err(Refused::Json).and_then(|mut scanner| {
+            if see_flat(&mut scanner, self.schemas, &self.plans, |schema| self.plan(schema), out)? {
+                return Ok(());
+            }
+            SCRATCH.with_borrow_mut(|scratch| {
+                let written = Run::new(self, scanner, scratch, out).whole();
+                scratch.shrink();
+                written
+            })
         });
         written.map_err(|refused| {
             out.truncate(start);
@@ -178,6 +203,15 @@ impl Flatten {
                 Part::Value => "flatten the value",
             })
         })
+    }
+}
+
+impl Flatten {
+    fn plan(&self, schema: &Schema) -> Result<Flat, Refused> {
+        if self.arrays == Arrays::Index {
+            return Err(Refused::data("arrays cannot be dissolved with a schema: leave `arrays` at `keep`"));
+        }
+        Flat::plan(schema, &self.delimiter, self.max_depth)
     }
 }
 
@@ -193,6 +227,13 @@ impl Transform for Flatten {
     fn describe(&self) -> Option<String> {
         let depth = self.max_depth.map_or_else(|| "none".to_owned(), |levels| levels.to_string());
         let (part, arrays) = (self.part, self.arrays.as_str());
-        Some(format!("Flatten of={part} delimiter={:?} arrays={arrays} max.depth={depth}", self.delimiter))
+        let schemas = match self.schemas {
+            Schemas::Auto => String::new(),
+            other => format!(" schemas.enable={other}"),
+        };
+        Some(format!(
+            "Flatten of={part} delimiter={:?} arrays={arrays} max.depth={depth}{schemas}",
+            self.delimiter
+        ))
     }
 }

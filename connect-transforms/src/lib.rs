@@ -1,8 +1,8 @@
 #![doc = include_str!("../README.md")]
 
+mod connect;
 mod error;
 mod flatten;
-#[allow(dead_code, reason = "what Kafka's timestamp transforms are built on, which follow")]
 mod java_date;
 mod json;
 mod jsonpath;
@@ -12,8 +12,21 @@ mod pattern;
 pub mod processing;
 mod register;
 
+pub use connect::{
+    Cast, CastConfig, DropHeaders, DropHeadersConfig, ExtractField, ExtractFieldConfig, FieldSyntax, Filter,
+    HasHeaderKey, HasHeaderKeyConfig, HeaderFrom, HeaderFromConfig, HeaderOperation, HoistField,
+    HoistFieldConfig, InsertField, InsertFieldConfig, InsertHeader, InsertHeaderConfig, MaskField,
+    MaskFieldConfig, Missing, OptionalText, PatternStyle, RecordIsTombstone, RegexRouter, RegexRouterConfig,
+    ReplaceField, ReplaceFieldConfig, Schemas, SetSchemaMetadata, SetSchemaMetadataConfig,
+    TimestampConverter, TimestampConverterConfig, TimestampRouter, TimestampRouterConfig, TimestampType,
+    TopicNameMatches, TopicNameMatchesConfig, UnixPrecision, ValueToKey, ValueToKeyConfig,
+    register_predicates,
+};
 pub use flatten::{Arrays, Flatten, FlattenConfig};
 pub use jsonpath::{JsonPath, JsonPathError};
 pub use key_wrap::{InvalidUtf8, KeyWrap, KeyWrapConfig};
 pub use processing::{DataProcessing, DataProcessingConfig};
 pub use register::register;
+
+#[doc(hidden)]
+pub mod testing;

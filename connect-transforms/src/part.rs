@@ -18,6 +18,14 @@ impl Part {
         }
     }
 
+    /// The first one for keys, the second one for values.
+    pub(crate) fn pick(self, key: &'static str, value: &'static str) -> &'static str {
+        match self {
+            Self::Key => key,
+            Self::Value => value,
+        }
+    }
+
     /// Emits `record` with this part as `write` writes it. A value is streamed into the batch, a key copied once.
     pub(crate) fn emit(
         self,
@@ -36,6 +44,46 @@ impl Part {
         }
         Ok(())
     }
+
+    /// As [`emit`](Self::emit), where the part may also become null, or the record stay as it is.
+    pub(crate) fn emit_if(
+        self,
+        record: Record<'_>,
+        out: &mut Output,
+        write: impl FnOnce(&mut Vec<u8>) -> Result<Written, Error>,
+    ) -> Result<(), Error> {
+        let mut written = Written::Kept;
+        match self {
+            Self::Value => {
+                let draft = out.derive(record).value_with(|buffer| {
+                    written = write(buffer)?;
+                    Ok(())
+                })?;
+                match written {
+                    Written::Bytes => draft.emit(),
+                    Written::Null => draft.value(None).emit(),
+                    Written::Kept => out.keep(record),
+                }
+            }
+            Self::Key => {
+                let mut key = Vec::new();
+                match write(&mut key)? {
+                    Written::Bytes => out.derive(record).key(Some(&key)).emit(),
+                    Written::Null => out.derive(record).key(None).emit(),
+                    Written::Kept => out.keep(record),
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// What [`Part::emit_if`] is to emit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Written {
+    Bytes,
+    Null,
+    Kept,
 }
 
 impl fmt::Display for Part {

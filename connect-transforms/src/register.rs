@@ -22,6 +22,7 @@ use std::sync::Arc;
 /// # Errors
 /// If one of the names is taken.
 pub fn register(registry: &mut Registry<Arc<dyn Transform>>) -> Result<(), DuplicateName> {
+    crate::connect::register_transforms(registry)?;
     registry.add(
         Plugin::new("org.apache.kafka.connect.transforms.Flatten$Value", |config: FlattenConfig| {
             Ok(Arc::new(Flatten::value_from(&config)) as Arc<dyn Transform>)

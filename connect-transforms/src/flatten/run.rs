@@ -2,6 +2,7 @@
 
 use super::{Arrays, Flatten};
 use crate::{
+    connect::Raw,
     error::Refused,
     json::{
         Scanner, Span,
@@ -117,16 +118,11 @@ impl<'a, 's> Run<'a, 's> {
     fn no_object(&mut self) -> Result<(), Refused> {
         let first = self.input.peek();
         let span = self.input.value(&mut self.scratch.closers)?;
-        let found = match first {
-            Some(b'n') => {
-                self.out.extend_from_slice(self.input.slice(span));
-                return Ok(());
-            }
-            Some(b'[') => "an array",
-            Some(b'"') => "a string",
-            Some(b't' | b'f') => "a boolean",
-            _ => "a number",
-        };
+        if first == Some(b'n') {
+            self.out.extend_from_slice(self.input.slice(span));
+            return Ok(());
+        }
+        let found = Raw::of(&self.input.text()[span]).class();
         self.input.end()?;
         Err(Refused::NotAnObject(found))
     }

@@ -126,13 +126,14 @@ fn fields_of_one_name_are_refused_by_name() {
 #[test]
 fn what_is_no_object_is_refused_by_kind() {
     for (json, kind) in [
-        ("[{}]", "an array"),
-        ("\"a\"", "a string"),
-        ("true", "a boolean"),
-        ("false", "a boolean"),
-        ("-1", "a number"),
+        ("[{}]", "java.util.ArrayList"),
+        ("\"a\"", "java.lang.String"),
+        ("true", "java.lang.Boolean"),
+        ("false", "java.lang.Boolean"),
+        ("-1", "java.lang.Long"),
     ] {
-        let expected = format!("failed to flatten the key: only JSON objects can be flattened, found {kind}");
+        let what = "Only Map objects supported in absence of schema for [flattening], found";
+        let expected = format!("failed to flatten the key: {what}: {kind}");
         assert_eq!(flat(&Flatten::key(), json), Err(expected));
     }
     for (json, what) in [

@@ -6,6 +6,7 @@
 
 pub(crate) mod escape;
 pub(crate) mod names;
+pub(crate) mod object;
 pub(crate) mod pick;
 pub(crate) mod scan;
 pub(crate) mod tree;

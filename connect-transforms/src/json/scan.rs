@@ -77,6 +77,18 @@ impl<'a> Scanner<'a> {
         self.at
     }
 
+    /// The whole text.
+    #[inline]
+    pub(crate) fn text(&self) -> &'a str {
+        self.text
+    }
+
+    /// Goes to a place that is known to be where a token begins.
+    #[inline]
+    pub(crate) fn skip_to(&mut self, at: usize) {
+        self.at = at;
+    }
+
     /// Bytes in the whole text.
     pub(crate) fn len(&self) -> usize {
         self.bytes.len()

@@ -2,8 +2,9 @@
 
 use connect_core::{
     Poison, Transform,
-    config::{Config, ConfigError, Passthrough, Problems, Reader, Settings, Value, not_empty},
+    config::{Config, ConfigError, Passthrough, Problems, Reader, Settings, not_empty},
     kafka::{KafkaConfig, StartPosition},
+    read_transforms,
     registry::{Factory, Registry},
 };
 use std::{sync::Arc, time::Duration};
@@ -49,8 +50,6 @@ connect_core::config! {
         "offset.flush.interval.ms" => commit_interval: Duration = Duration::from_secs(5), range: Duration::from_millis(100)..;
         /// What happens to records that will never work.
         "errors.tolerance" => tolerance: Tolerance = Tolerance::None;
-        /// Names of transforms in order; `transforms.<name>.type` and the keys beside it say what each of them is.
-        "transforms" => transforms: Vec<String> = Vec::new();
         /// Properties of librdkafka's consumer.
         prefix "consumer.override." => consumer: Passthrough;
     } check one_kind_of_topics
@@ -92,19 +91,12 @@ type Transforms = Vec<Factory<Arc<dyn Transform>>>;
 
 /// Reads a whole file: the pipeline, its sink and its transforms, with all problems at once.
 pub(super) fn read<C: Config>(settings: &Settings) -> Result<(PipelineConfig, C, Transforms), ConfigError> {
-    let mut known = Registry::new("transform");
+    let (mut known, mut predicates) = (Registry::new("transform"), Registry::new("predicate"));
     connect_transforms::register(&mut known).expect("the transforms' names differ");
+    connect_transforms::register_predicates(&mut predicates).expect("the predicates' names differ");
     let mut reader = Reader::new(settings);
-    // Not from `pipeline`: something else that is wrong with it must not hide what is wrong with a transform.
-    let names = Vec::<String>::parse(reader.get("transforms").unwrap_or_default()).unwrap_or_default();
     let (pipeline, sink) = (reader.read::<PipelineConfig>(), reader.read::<C>());
-    let transforms: Option<Transforms> = names
-        .iter()
-        .map(|name| reader.within(&format!("transforms.{name}."), |reader| known.read("type", reader)))
-        // All of them before the first `None`: each reports its own problems.
-        .collect::<Vec<_>>()
-        .into_iter()
-        .collect();
+    let transforms = read_transforms(&known, &predicates, &mut reader);
     let all =
         pipeline.zip(sink).zip(transforms).map(|((pipeline, sink), transforms)| (pipeline, sink, transforms));
     reader.finish().result(all)
