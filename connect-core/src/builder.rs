@@ -11,8 +11,11 @@ use std::sync::{Arc, Mutex, PoisonError};
 pub const BATCH_BYTES_MAX: usize = 256 << 10;
 /// Records a batch holds at most: from there on, the cost of a hop between threads no longer shows.
 pub const BATCH_RECORDS_MAX: usize = 1_000;
-/// Arenas kept for the next batches; more than a source and a sink ever alternate between.
-const POOLED_MAX: usize = 16;
+/// What an arena is made for: a full batch and the record that fills it. One that grew would be copied while it does,
+/// again and again, which costs as much as filling it.
+const ARENA_BYTES: usize = BATCH_BYTES_MAX + (64 << 10);
+/// Arenas kept for the next batches: what two large requests of a sink give back at once.
+const POOLED_MAX: usize = 32;
 
 /// A record as a source hands it over; the bytes are copied once.
 #[derive(Clone, Copy, Debug, Default)]
@@ -66,6 +69,9 @@ impl BatchBuilder {
         let run = self.run(id, topic, partition, entry.offset);
         self.runs[run as usize].offsets.end = entry.offset + 1;
         self.runs[run as usize].rows += 1;
+        if self.arena.capacity() == 0 {
+            self.arena = self.pool.take();
+        }
         let arena = &mut self.arena;
         let mut copy = |bytes: Option<&[u8]>| bytes.map_or(Span::NONE, |bytes| append(arena, 0, bytes));
         let (key, value) = (copy(entry.key), copy(entry.value));
@@ -124,7 +130,7 @@ impl BatchBuilder {
 
     /// The batch; the builder is empty again.
     pub fn finish(&mut self) -> Batch {
-        let arena = std::mem::replace(&mut self.arena, self.pool.take());
+        let arena = std::mem::take(&mut self.arena);
         let capacity = self.rows.len();
         Batch {
             rows: std::mem::replace(&mut self.rows, Vec::with_capacity(capacity)),
@@ -144,12 +150,13 @@ struct Pool(Mutex<Vec<Vec<u8>>>);
 
 impl Pool {
     fn take(&self) -> Vec<u8> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).pop().unwrap_or_default()
+        let used = self.0.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        used.unwrap_or_else(|| Vec::with_capacity(ARENA_BYTES))
     }
 
     fn give(&self, mut arena: Vec<u8>) {
         // One huge record must not keep its arena for ever.
-        if arena.capacity() > 2 * BATCH_BYTES_MAX {
+        if arena.capacity() == 0 || arena.capacity() > 2 * BATCH_BYTES_MAX {
             return;
         }
         arena.clear();
