@@ -1,20 +1,36 @@
 //! Bodies are written into buffers that come back: fresh megabytes would cost a page fault every 4 KiB.
 
 use bytes::Bytes;
-use std::sync::{Arc, Mutex, PoisonError};
+use connect_core::{Batch, BulkConfig};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-/// Buffers kept at most.
-const KEPT_MAX: usize = 4;
-/// Larger buffers are not kept: one huge record must not hold its memory for ever.
-const KEPT_BYTES_MAX: usize = 16 << 20;
+/// A document may take more room in the body than its record does: the action, joined lines.
+const ROW_BYTES_MORE: usize = 256;
 
 /// Buffers of requests that were answered.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Buffers(Arc<Mutex<Vec<Vec<u8>>>>);
+#[derive(Clone, Debug)]
+pub(crate) struct Buffers {
+    kept: Arc<Mutex<Vec<Vec<u8>>>>,
+    /// No more are kept than requests may be in flight.
+    kept_max: usize,
+    /// Larger ones are not kept: one huge record must not hold its memory for ever.
+    bytes_max: usize,
+}
 
 impl Buffers {
-    pub(crate) fn take(&self) -> Vec<u8> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).pop().unwrap_or_default()
+    pub(crate) fn new(bulk: &BulkConfig) -> Self {
+        Self {
+            kept: Arc::default(),
+            kept_max: bulk.in_flight_max,
+            bytes_max: bulk.batch_bytes.saturating_mul(2),
+        }
+    }
+
+    /// A buffer for a body of these records, large enough not to grow: growing would copy, and take twice the room.
+    pub(crate) fn take(&self, batch: &Batch) -> Vec<u8> {
+        let mut buffer = self.kept().pop().unwrap_or_default();
+        buffer.reserve(batch.payload_bytes() + batch.len() * ROW_BYTES_MORE);
+        buffer
     }
 
     /// The body; its buffer comes back when the last reference is dropped.
@@ -24,10 +40,14 @@ impl Buffers {
 
     fn give(&self, mut buffer: Vec<u8>) {
         buffer.clear();
-        let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if kept.len() < KEPT_MAX && buffer.capacity() <= KEPT_BYTES_MAX {
+        let mut kept = self.kept();
+        if kept.len() < self.kept_max && buffer.capacity() <= self.bytes_max {
             kept.push(buffer);
         }
+    }
+
+    fn kept(&self) -> MutexGuard<'_, Vec<Vec<u8>>> {
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

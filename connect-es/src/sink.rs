@@ -46,7 +46,7 @@ impl Elasticsearch {
         Ok(Self {
             client: Client::new(config)?,
             encoder: Encoder::new(config).map_err(wrong)?,
-            buffers: Buffers::default(),
+            buffers: Buffers::new(&config.bulk()),
             ordered: matches!(config.ids(), Ids::Key { .. }),
             index_required: config.index_required,
             already_present: AtomicU64::new(0),
@@ -113,7 +113,7 @@ impl Bulk for Elasticsearch {
     }
 
     async fn write(&self, batch: &Batch) -> Result<Outcome, Error> {
-        let mut body = self.buffers.take();
+        let mut body = self.buffers.take(batch);
         let fates = self.encoder.encode(batch, &mut body);
         if body.is_empty() {
             return self.outcome(batch.len(), fates, None);

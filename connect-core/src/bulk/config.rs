@@ -23,8 +23,9 @@ pub struct BulkConfig {
     /// flight. Default 100 ms: own choice, ten requests a second at a trickle; a full request never waits.
     pub linger: Duration,
     /// The most requests in flight; fewer after an overload (halved by 429, 503 and time-outs, then one more per
-    /// round of successes). Default 5, as `max.in.flight.requests` of Connect's Elasticsearch sink. The bodies in
-    /// flight also stay below half of the pipeline's budget, or one request.
+    /// round of successes). Default 5, as `max.in.flight.requests` of Connect's Elasticsearch sink. Together they
+    /// take half of the pipeline's budget at most, or one request; that much is set aside for bodies as long as there
+    /// is anything to send.
     pub in_flight_max: usize,
     /// A request without an answer for this long is given up and sent again. Default 60 s, as the `timeout` that
     /// Elasticsearch itself gives a bulk request.
@@ -55,6 +56,11 @@ impl BulkConfig {
     /// How much a request may hold under a budget of `limit` bytes.
     pub(super) fn request_max(&self, limit: usize) -> Size {
         Size { bytes: self.batch_bytes.min(limit / 8).max(1), records: self.batch_records.max(1) }
+    }
+
+    /// How much all bodies in flight may take under a budget of `limit` bytes.
+    pub(super) fn bodies_max(&self, limit: usize) -> usize {
+        self.request_max(limit).bytes.saturating_mul(self.in_flight_max.max(1)).min(limit / 2)
     }
 }
 

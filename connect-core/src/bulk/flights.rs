@@ -30,9 +30,19 @@ impl Flights {
         Self { flying: HashMap::new(), bytes: 0, next: 0, limit: Limit::new(max) }
     }
 
-    /// Whether one more may start under a budget of `budget` bytes: bytes first, requests second. One always may.
-    pub(super) fn have_room(&self, budget: usize) -> bool {
-        self.flying.is_empty() || (self.bytes < budget / 2 && self.flying.len() < self.limit.current)
+    /// Whether one more of up to `request` bytes may start where all may take `bodies` bytes: bytes first, requests
+    /// second. One always may.
+    pub(super) fn have_room(&self, request: usize, bodies: usize) -> bool {
+        self.flying.is_empty() || (self.bytes + request <= bodies && self.flying.len() < self.limit.current)
+    }
+
+    /// Estimated bytes of the bodies in flight.
+    pub(super) fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.flying.is_empty()
     }
 
     pub(super) fn start(&mut self, request: Request, size: Size) -> (FlightId, Arc<Batch>) {

@@ -42,6 +42,10 @@ impl Retries {
         (entry.key().0 <= now && wanted(entry.get())).then(|| entry.remove())
     }
 
+    pub(super) fn is_empty(&self) -> bool {
+        self.waiting.is_empty()
+    }
+
     /// Makes all of them due.
     pub(super) fn hurry(&mut self, now: Instant) {
         let waiting = std::mem::take(&mut self.waiting);

@@ -55,6 +55,7 @@ impl<B: Bulk> BulkSink<B> {
         while let Some(launch) = self.state.next(now, cx.budget()) {
             self.launch(launch, cx);
         }
+        self.state.settle_workspace(cx.budget());
         for report in self.state.reports() {
             cx.report(report);
         }
@@ -63,16 +64,16 @@ impl<B: Bulk> BulkSink<B> {
         }
     }
 
-    fn launch(&self, Launch { id, batch, body_bytes }: Launch, cx: &mut Context<Answer>) {
+    fn launch(&self, Launch { id, batch }: Launch, cx: &mut Context<Answer>) {
         let bulk = Arc::clone(&self.bulk);
-        let (limit, body) = (self.request_timeout, cx.charge(body_bytes));
+        let limit = self.request_timeout;
         cx.spawn(async move {
             let result = timeout(limit, bulk.write(&batch)).await.unwrap_or_else(|_| {
                 let late = format!("no answer within {limit:?}");
                 Err(Error::retriable("wait for the answer to a request", late))
             });
             // The state takes the rows back when it hears of the answer: it must find itself their only owner.
-            drop((batch, body));
+            drop(batch);
             Answer { id, result }
         });
     }

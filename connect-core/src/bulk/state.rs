@@ -15,7 +15,7 @@ use super::{
     retries::Retries,
     verdicts::Verdicts,
 };
-use crate::{Backoff, Batch, Budget, Class, Error, Flush, Outcome, PartitionId, Progress};
+use crate::{Backoff, Batch, Budget, Class, Error, Flush, Outcome, PartitionId, Permit, Progress};
 use std::{
     collections::{HashSet, VecDeque},
     sync::Arc,
@@ -38,6 +38,11 @@ pub(super) struct State<B> {
     gate: Gate,
     /// How much a request may hold; known once the budget is.
     max: Size,
+    /// How much all bodies in flight may take; known once the budget is.
+    bodies: usize,
+    /// Set aside for bodies while there is anything to send: batches that wait must not take the room that they need
+    /// to leave by.
+    workspace: Option<Permit>,
     reports: Vec<Progress>,
 }
 
@@ -69,8 +74,6 @@ impl Gate {
 pub(super) struct Launch {
     pub(super) id: FlightId,
     pub(super) batch: Arc<Batch>,
-    /// Estimated bytes of the body.
-    pub(super) body_bytes: usize,
 }
 
 impl<B: Bulk> State<B> {
@@ -78,6 +81,8 @@ impl<B: Bulk> State<B> {
         let (flights, backoff) = (Flights::new(config.in_flight_max), Backoff::new(config.backoff));
         Self {
             max: config.request_max(usize::MAX),
+            bodies: config.bodies_max(usize::MAX),
+            workspace: None,
             bulk,
             config,
             live: HashSet::new(),
@@ -98,6 +103,7 @@ impl<B: Bulk> State<B> {
 
     pub(super) fn put(&mut self, batch: Batch, now: Instant, budget: &Budget) {
         self.max = self.config.request_max(budget.limit());
+        self.bodies = self.config.bodies_max(budget.limit());
         if batch.is_empty() {
             self.reports.push(Progress::Done(batch, Outcome::delivered()));
         } else if let Some(batch) = self.order.admit(&*self.bulk, batch, budget) {
@@ -139,8 +145,7 @@ impl<B: Bulk> State<B> {
 
     /// The next request to send, if one may be sent now.
     pub(super) fn next(&mut self, now: Instant, budget: &Budget) -> Option<Launch> {
-        if self.gate.closed_until.is_some_and(|until| now < until) || !self.flights.have_room(budget.limit())
-        {
+        if self.gate.closed_until.is_some_and(|until| now < until) || !self.have_room(budget) {
             return None;
         }
         let overhead = self.bulk.row_overhead();
@@ -150,7 +155,15 @@ impl<B: Bulk> State<B> {
         };
         let size = request.size(overhead);
         let (id, batch) = self.flights.start(request, size);
-        Some(Launch { id, batch, body_bytes: size.bytes })
+        Some(Launch { id, batch })
+    }
+
+    /// Whether one more request may start. One always may; others only if their bodies fit in what is set aside for
+    /// them, and into the budget: it may have been full of batches before anything was.
+    fn have_room(&self, budget: &Budget) -> bool {
+        let set_aside = self.workspace.as_ref().map_or(0, Permit::bytes);
+        let others = budget.held().saturating_sub(set_aside);
+        self.flights.have_room(self.max.bytes, self.bodies.min(budget.limit().saturating_sub(others)))
     }
 
     fn open_if_due(&mut self, now: Instant) -> Option<Request> {
@@ -163,7 +176,7 @@ impl<B: Bulk> State<B> {
     /// When [`next`](Self::next) is worth another question though nothing has happened. Without room in flight an
     /// answer comes first.
     pub(super) fn wake(&self, budget: &Budget) -> Option<Instant> {
-        if !self.flights.have_room(budget.limit()) {
+        if !self.have_room(budget) {
             return None;
         }
         let next = if self.ready.is_empty() {
@@ -393,6 +406,20 @@ impl<B: Bulk> State<B> {
         prune(batch, &self.live, &mut held);
         for batch in held {
             self.release(&batch, None, now);
+        }
+    }
+
+    /// Charges the room for bodies: all that they may take as long as anything is here, and nothing else.
+    pub(super) fn settle_workspace(&mut self, budget: &Budget) {
+        let idle = self.flights.is_empty() && self.ready.is_empty() && self.retries.is_empty();
+        if idle && self.open.batch.is_empty() {
+            self.workspace = None;
+            return;
+        }
+        let bytes = self.flights.bytes().max(self.bodies);
+        match &mut self.workspace {
+            Some(permit) => permit.resize(bytes),
+            None => self.workspace = Some(budget.charge(bytes)),
         }
     }
 
