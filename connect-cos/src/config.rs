@@ -73,7 +73,7 @@ connect_core::config! {
         "max.age.ms" => max_age: Duration = Duration::from_secs(600), range: Duration::from_millis(10).., group: "Files", importance: High;
         /// Files of one partition that are open at once; one more path closes all of them.
         "max.open.files" => max_open_files: usize = 256, range: 1.., group: "Files";
-        /// Bytes of one part of a larger object. Each open file holds up to two.
+        /// Bytes of one part of a larger object; at most 1 MiB in a file system. Each open file holds up to two.
         "part.size.bytes" => part_size: ByteSize = ByteSize::mib(8), range: ByteSize::mib(5)..=ByteSize::mib(1024), group: "Files";
         /// Requests to the store that a task has in flight at once.
         "max.in.flight.requests" => uploads: usize = 4, range: 1..=256, group: "Files";

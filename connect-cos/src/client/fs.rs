@@ -24,6 +24,8 @@ use std::{
 };
 
 const PROOFS: &str = ".connect";
+/// The largest write.
+const PART_BYTES_MAX: usize = 1 << 20;
 /// What the name of an unfinished file ends in.
 const UNFINISHED: &str = "part";
 
@@ -51,6 +53,11 @@ async fn blocking<T: Send + 'static>(
 impl Store for FsStore {
     fn min_part(&self) -> usize {
         1
+    }
+
+    /// Larger writes are not faster, and what is not written yet takes memory.
+    fn part_size(&self, configured: usize) -> usize {
+        configured.min(PART_BYTES_MAX)
     }
 
     fn spills(&self) -> bool {

@@ -39,6 +39,11 @@ pub(crate) trait Store: Send + Sync + 'static {
     /// The smallest part, but for the last one.
     fn min_part(&self) -> usize;
 
+    /// The size of a part where `configured` is wished for.
+    fn part_size(&self, configured: usize) -> usize {
+        configured
+    }
+
     /// Whether parts leave memory whatever their size, so that memory can be had without closing files.
     fn spills(&self) -> bool;
 

@@ -209,7 +209,7 @@ impl Partition {
         if let Some(wait) = self.prepare(verdicts.as_ref(), offset, turn) {
             return wait;
         }
-        let part_size = turn.env.config.part_size.len();
+        let part_size = turn.env.store.part_size(turn.env.config.part_size.len());
         let Some(range) = self.ranges.back_mut() else { return Took::All };
         for (record, verdict) in verdicts {
             match verdict {
