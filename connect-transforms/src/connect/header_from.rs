@@ -245,7 +245,10 @@ fn header_text(kind: Kind, value: &str, out: &mut Vec<u8>) -> Result<bool, Refus
             let decimal = Decimal::from_base64(&plain_text(body), scale);
             decimal.ok_or_else(|| Refused::data("Invalid bytes for Decimal field"))?.write(&mut text);
         }
-        (_, Raw::Text(body)) => text.push_str(&plain_text(body)),
+        (_, Raw::Text(body)) => {
+            out.extend_from_slice(plain_text(body).as_bytes());
+            return Ok(true);
+        }
         (Kind::Date, Raw::Number(days)) => {
             write_time(number::low64(days).saturating_mul(86_400_000), &mut text)
         }
@@ -261,7 +264,10 @@ fn header_text(kind: Kind, value: &str, out: &mut Vec<u8>) -> Result<bool, Refus
                 _ => text.push_str(number),
             }
         }
-        _ => text.push_str(value),
+        _ => {
+            out.extend_from_slice(value.as_bytes());
+            return Ok(true);
+        }
     }
     out.extend_from_slice(text.as_bytes());
     Ok(true)
@@ -284,17 +290,20 @@ impl Transform for HeaderFrom {
                 let value = value.as_ref()?.clone();
                 Some((name.as_str(), value.map(|place| &found.bytes[place])))
             });
-            let mut changed = Vec::new();
-            if self.config.operation == HeaderOperation::Move {
-                self.common
-                    .rewrite(self, &NoValues, text, &mut changed)
-                    .map_err(|refused| refused.during(operation))?;
-            }
             let draft = out.derive(record).headers(record.headers().chain(added));
+            let rewrite = |buffer: &mut Vec<u8>| {
+                self.common
+                    .rewrite(self, &NoValues, text, buffer)
+                    .map_err(|refused| refused.during(operation))
+            };
             match (self.config.operation, part) {
                 (HeaderOperation::Copy, _) => draft.emit(),
-                (HeaderOperation::Move, Part::Key) => draft.key(Some(&changed)).emit(),
-                (HeaderOperation::Move, Part::Value) => draft.value(Some(&changed)).emit(),
+                (HeaderOperation::Move, Part::Value) => draft.value_with(rewrite)?.emit(),
+                (HeaderOperation::Move, Part::Key) => {
+                    let mut key = Vec::new();
+                    rewrite(&mut key)?;
+                    draft.key(Some(&key)).emit();
+                }
             }
             Ok(())
         })

@@ -4,6 +4,7 @@ use super::{predicates::is_regex, regex::JavaRegex};
 use crate::java_date::{Dialect, JavaDate};
 use connect_core::{Error, Output, Record, Transform, config::Problems};
 use regex::Captures;
+use std::{cell::RefCell, sync::Mutex};
 
 connect_core::config! {
     /// Gives records another topic, made of the old one by a regular expression.
@@ -51,11 +52,13 @@ fn is_pattern(pattern: &str) -> Result<(), String> {
 ///
 /// # Example
 /// With `regex=(.*)-v[0-9]+` and `replacement=$1`, the topic `orders-v2` becomes `orders`. It never fails for a record.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct RegexRouter {
     config: RegexRouterConfig,
     regex: JavaRegex,
     replacement: Replacement,
+    /// The last topic and what became of it: most records have the topic of the one before.
+    last: Mutex<Option<(String, Option<String>)>>,
 }
 
 impl RegexRouter {
@@ -67,7 +70,7 @@ impl RegexRouter {
         let regex = JavaRegex::new(&config.regex).map_err(|what| Error::fatal("compile the regex", what))?;
         let replacement = Replacement::parse(&config.replacement, regex.first())
             .map_err(|what| Error::fatal("read the replacement", what))?;
-        Ok(Self { config: config.clone(), regex, replacement })
+        Ok(Self { config: config.clone(), regex, replacement, last: Mutex::new(None) })
     }
 
     fn route(&self, topic: &str) -> Option<String> {
@@ -85,9 +88,20 @@ impl RegexRouter {
 
 impl Transform for RegexRouter {
     fn apply(&self, record: Record<'_>, out: &mut Output) -> Result<(), Error> {
-        match self.route(record.topic()) {
+        let topic = record.topic();
+        let mut emit = |routed: Option<&str>| match routed {
             None => out.keep(record),
-            Some(topic) => out.derive(record).topic(&topic).emit(),
+            Some(routed) => out.derive(record).topic(routed).emit(),
+        };
+        // Nobody waits here: whoever shares a router does without its memory.
+        match self.last.try_lock() {
+            Err(_) => emit(self.route(topic).as_deref()),
+            Ok(mut last) => {
+                if last.as_ref().is_none_or(|(known, _)| known != topic) {
+                    *last = Some((topic.to_owned(), self.route(topic)));
+                }
+                emit(last.as_ref().and_then(|(_, routed)| routed.as_deref()));
+            }
         }
         Ok(())
     }
@@ -200,15 +214,36 @@ impl Transform for TimestampRouter {
     fn apply(&self, record: Record<'_>, out: &mut Output) -> Result<(), Error> {
         let missing = || Error::poison("route by timestamp", "Timestamp missing on record");
         let timestamp = record.timestamp_ms().ok_or_else(missing)?;
-        let (mut topic, mut rest) = (String::new(), self.config.topic_format.as_str());
+        TOPIC.with_borrow_mut(|topic| {
+            topic.clear();
+            self.route(record.topic(), timestamp, topic);
+            out.derive(record).topic(topic).emit();
+        });
+        Ok(())
+    }
+
+    fn describe(&self) -> Option<String> {
+        let TimestampRouterConfig { topic_format, timestamp_format } = &self.config;
+        Some(format!("TimestampRouter topic.format={topic_format:?} timestamp.format={timestamp_format:?}"))
+    }
+}
+
+thread_local! {
+    /// A topic under construction.
+    static TOPIC: RefCell<String> = const { RefCell::new(String::new()) };
+}
+
+impl TimestampRouter {
+    fn route(&self, from: &str, timestamp: i64, topic: &mut String) {
+        let mut rest = self.config.topic_format.as_str();
         while let Some(at) = rest.find("${") {
             topic.push_str(&rest[..at]);
             rest = &rest[at..];
             rest = if let Some(after) = rest.strip_prefix("${topic}") {
-                topic.push_str(record.topic());
+                topic.push_str(from);
                 after
             } else if let Some(after) = rest.strip_prefix("${timestamp}") {
-                self.pattern.format(i128::from(timestamp) * 1_000_000, &mut topic);
+                self.pattern.format(i128::from(timestamp) * 1_000_000, topic);
                 after
             } else {
                 topic.push_str("${");
@@ -216,13 +251,6 @@ impl Transform for TimestampRouter {
             };
         }
         topic.push_str(rest);
-        out.derive(record).topic(&topic).emit();
-        Ok(())
-    }
-
-    fn describe(&self) -> Option<String> {
-        let TimestampRouterConfig { topic_format, timestamp_format } = &self.config;
-        Some(format!("TimestampRouter topic.format={topic_format:?} timestamp.format={timestamp_format:?}"))
     }
 }
 

@@ -1,5 +1,6 @@
 //! Transforms as a pipeline runs them: batches in, batches out.
 
+mod connect;
 mod differential;
 mod flatten;
 mod key_wrap;
