@@ -33,7 +33,7 @@ pub use cast::{Cast, CastConfig};
 pub(crate) use envelope::Plans;
 pub use envelope::Schemas;
 pub use extract::{ExtractField, ExtractFieldConfig};
-pub(crate) use flat::{Flat, see_flat};
+pub(crate) use flat::{Flat, Left, see_flat};
 pub use header_from::{HeaderFrom, HeaderFromConfig, HeaderOperation};
 pub use headers::{DropHeaders, DropHeadersConfig, Filter, InsertHeader, InsertHeaderConfig};
 pub use hoist::{HoistField, HoistFieldConfig};

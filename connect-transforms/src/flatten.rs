@@ -5,7 +5,7 @@ mod run;
 mod tests;
 
 use crate::{
-    connect::{Flat, Plans, Schema, Schemas, see_flat},
+    connect::{Flat, Left, Plans, Schema, Schemas, see_flat},
     error::Refused,
     json::{Scanner, escape::escape},
     part::Part,
@@ -187,12 +187,19 @@ impl Flatten {
     pub fn write(&self, json: &[u8], out: &mut Vec<u8>) -> Result<(), Error> {
         let start = out.len();
         let written = Scanner::new(json).map_err(Refused::Json).and_then(|mut scanner| {
-            if see_flat(&mut scanner, self.schemas, &self.plans, |schema| self.plan(schema), out)? {
-                return Ok(());
-            }
+            let left = see_flat(&mut scanner, self.schemas, &self.plans, |schema| self.plan(schema), out)?;
+            let (scanner, end): (_, &[u8]) = match left {
+                Left::Nothing => return Ok(()),
+                Left::Whole => (scanner, b""),
+                Left::Payload(payload) => {
+                    out.extend_from_slice(b"{\"schema\":null,\"payload\":");
+                    (Scanner::of(&scanner.text()[payload]), b"}")
+                }
+            };
             SCRATCH.with_borrow_mut(|scratch| {
                 let written = Run::new(self, scanner, scratch, out).whole();
                 scratch.shrink();
+                out.extend_from_slice(end);
                 written
             })
         });

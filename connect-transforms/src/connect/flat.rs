@@ -9,44 +9,51 @@ use super::{
 use crate::{
     error::Refused,
     json::{
-        Scanner,
+        Scanner, Span,
         object::{escaped, read_members},
     },
 };
 
-/// Flattens the text into `out` if it has an envelope with a schema; `false`: it is for others, and the scanner stands at
-/// its beginning.
+/// What [`see_flat`] has left to do.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Left {
+    Nothing,
+    /// The whole text is to be flattened without a schema; the scanner stands at its beginning.
+    Whole,
+    /// What stands there is to be flattened without a schema, in an envelope whose schema is null.
+    Payload(Span),
+}
+
+/// Flattens the text into `out` if it has an envelope with a schema.
 pub(crate) fn see_flat(
     scanner: &mut Scanner<'_>,
     schemas: Schemas,
     plans: &Plans<Flat>,
     make: impl FnOnce(&Schema) -> Result<Flat, Refused>,
     out: &mut Vec<u8>,
-) -> Result<bool, Refused> {
+) -> Result<Left, Refused> {
     with_scratch(|scratch| {
         let mut plans = plans.lock();
         let Form::Envelope { schema, payload } = open(scanner, schemas, plans.known(), scratch)? else {
-            return Ok(false);
+            return Ok(Left::Whole);
         };
         let text = scanner.text();
         let mut inner = Scanner::of(text);
         inner.skip_to(payload.start);
         if &text[schema.clone()] == "null" {
-            return Err(Refused::data(
-                "an envelope whose schema is null cannot be flattened: it has no fields to name",
-            ));
+            return Ok(Left::Payload(payload));
         }
         let flat = match plans.get(&text[schema], make) {
             // Null passes as it is, its schema too.
             Ok(_) if Raw::of(&text[payload.clone()]) == Raw::Null => {
                 out.extend_from_slice(text.as_bytes());
-                return Ok(true);
+                return Ok(Left::Nothing);
             }
             Ok(flat) => flat?,
             Err(no_schema) if schemas != Schemas::Auto => return Err(no_schema),
             Err(_) => {
                 scanner.skip_to(0);
-                return Ok(false);
+                return Ok(Left::Whole);
             }
         };
         if let Some(class) = flat.no_struct {
@@ -61,7 +68,7 @@ pub(crate) fn see_flat(
         out.extend_from_slice(b",\"payload\":");
         flat.write(&mut inner, scratch, out)?;
         out.push(b'}');
-        Ok(true)
+        Ok(Left::Nothing)
     })
 }
 

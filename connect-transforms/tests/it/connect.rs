@@ -286,6 +286,8 @@ fn an_object_that_only_looks_like_an_envelope_is_an_object() {
     assert_eq!(text("ReplaceField", &[("renames", "schema:s")], json), r#"{"s":"public","payload":{"a":1}}"#);
     let keys = [("exclude", "a"), ("schemas.enable", "true")];
     assert!(error("ReplaceField", &keys, json).contains("schema"));
+    let nested = r#"{"schema":null,"payload":{"a":{"b":1.0}}}"#;
+    assert_eq!(text("Flatten", &[], nested), r#"{"schema":null,"payload":{"a.b":1.0}}"#);
     let empty = r#"{"schema":null,"payload":{"a":1,"b":2}}"#;
     assert_eq!(text("ReplaceField", &[("exclude", "a")], empty), r#"{"schema":null,"payload":{"b":2}}"#);
     assert_eq!(
@@ -361,6 +363,9 @@ fn any_json() -> impl Strategy<Value = String> {
 }
 
 proptest! {
+    // Each case goes through all transforms.
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
     #[test]
     fn what_comes_out_is_json_again_and_the_same_every_time(json in any_json()) {
         for (name, keys) in ALL {
