@@ -109,8 +109,11 @@ impl DataProcessing {
             with_bump(|bump| self.results(value, now_ms, None, bump, &mut out, &mut ends, &mut recorder));
         let outcome = match done {
             Err(failure) => Outcome::Failed(Error::from(failure).report()),
-            Ok(()) if ends.is_empty() => Outcome::Filtered,
-            Ok(()) => {
+            Ok(0) => Outcome::Filtered,
+            Ok(_) => {
+                if ends.is_empty() {
+                    ends.push(out.len());
+                }
                 let starts = std::iter::once(0).chain(ends.iter().copied());
                 let result =
                     |(start, end): (usize, &usize)| String::from_utf8_lossy(&out[start..*end]).into_owned();

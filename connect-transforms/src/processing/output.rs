@@ -36,12 +36,25 @@ impl<'r> Origin<'r> {
     }
 }
 
+/// Where the results of a record must end in a buffer, and how many bytes that are.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Limit {
+    pub(super) end: usize,
+    pub(super) bytes: usize,
+}
+
+impl Limit {
+    fn check(self, end: usize) -> Result<(), Why> {
+        if end > self.end { Err(Why::TooLarge(self.bytes)) } else { Ok(()) }
+    }
+}
+
 /// Appends the fields as a JSON object.
 pub(super) fn write_json(
     fields: &[Field<'_>],
     origin: Option<Origin<'_>>,
     seed: u64,
-    limit: usize,
+    limit: Limit,
     out: &mut Vec<u8>,
 ) -> Result<(), Why> {
     NAMES.with_borrow_mut(|names| {
@@ -56,7 +69,7 @@ fn write_members(
     fields: &[Field<'_>],
     origin: Option<Origin<'_>>,
     seed: u64,
-    limit: usize,
+    limit: Limit,
     names: &mut Names,
     out: &mut Vec<u8>,
 ) -> Result<(), Why> {
@@ -74,9 +87,7 @@ fn write_members(
     };
     for field in fields {
         // Six: the most bytes that a byte of a text can become.
-        if out.len() + 6 * field.name.len() + field.value.len() > limit {
-            return Err(Why::TooLarge(limit));
-        }
+        limit.check(out.len() + 6 * field.name.len() + field.value.len())?;
         name(field.name, out)?;
         field.value.write(out);
     }
@@ -91,7 +102,7 @@ fn write_members(
         push_optional(origin.timestamp, out);
     }
     out.push(b'}');
-    if out.len() > limit { Err(Why::TooLarge(limit)) } else { Ok(()) }
+    limit.check(out.len())
 }
 
 fn push_number(number: impl itoa::Integer, out: &mut Vec<u8>) {
@@ -111,10 +122,9 @@ pub(super) fn write_row<'a>(
     origin: Option<Origin<'_>>,
     row: &Row,
     bump: &'a Bump,
-    limit: usize,
+    limit: Limit,
     out: &mut Vec<u8>,
 ) -> Result<(), Why> {
-    let start = out.len();
     let mut first = true;
     let mut entry = |name: &str, text: &str| {
         if !std::mem::take(&mut first) {
@@ -125,7 +135,7 @@ pub(super) fn write_row<'a>(
             out.extend_from_slice(separator.as_bytes());
         }
         out.extend_from_slice(text.as_bytes());
-        if out.len() > limit { Err(Why::TooLarge(limit)) } else { Ok(()) }
+        limit.check(out.len())
     };
     for field in fields {
         let text = if field.value.is_null() { "" } else { field.value.text(bump) };
@@ -138,7 +148,6 @@ pub(super) fn write_row<'a>(
         let mut buffer = itoa::Buffer::new();
         entry("__timestamp", origin.timestamp.map_or("", |time| buffer.format(time)))?;
     }
-    debug_assert!(out.len() >= start);
     Ok(())
 }
 

@@ -162,7 +162,7 @@ impl Chain {
             }
             return Ok(out);
         };
-        let mut done = vec![false; self.rules.len()];
+        let done = context.bump.alloc_slice_fill_copy(self.rules.len(), false);
         for field in fields {
             let Some(rules) = table.get(field.name) else {
                 out.push(*field);

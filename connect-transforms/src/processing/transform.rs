@@ -3,7 +3,7 @@
 use super::{
     OnFailure, Rules,
     operation::Context,
-    output::{Origin, write_json, write_row, write_wrapped},
+    output::{Limit, Origin, write_json, write_row, write_wrapped},
     plan::Plan,
     rules::BatchMode,
     run::Trace,
@@ -158,18 +158,18 @@ impl DataProcessing {
         let start = out.len();
         let mut ends = Vec::new();
         let written = with_bump(|bump| self.results(value, now_ms, None, bump, out, &mut ends, &mut ()));
-        if let Err(failure) = written {
+        let count = written.map_err(|failure| {
             out.truncate(start);
-            return Err(failure.into());
+            Error::from(failure)
+        })?;
+        if count > 1 {
+            separate(out, start, &ends);
         }
-        // From behind, so that places before stay right.
-        for &end in ends.iter().rev().skip(1) {
-            out.insert(end, b'\n');
-        }
-        Ok(ends.len())
+        Ok(count)
     }
 
-    /// Appends all results to `out` and their ends to `ends`.
+    /// Appends all results to `out` and returns how many there are. If several are possible, their ends are appended to
+    /// `ends`.
     #[allow(clippy::too_many_arguments, reason = "what one record needs, for both of its callers")]
     pub(super) fn results(
         &self,
@@ -180,22 +180,21 @@ impl DataProcessing {
         out: &mut Vec<u8>,
         ends: &mut Vec<usize>,
         trace: &mut impl Trace,
-    ) -> Result<(), Failure> {
+    ) -> Result<usize, Failure> {
         let text = std::str::from_utf8(value)
             .map_err(|invalid| Why::from(SyntaxError::Utf8(invalid.valid_up_to())).in_chain(0))?;
         let room = ROOM + text.len().saturating_mul(GROWTH).min(GROWTH_MAX);
-        let limit = out.len() + RESULT_ROOM + text.len().saturating_mul(RESULT_GROWTH);
+        let bytes = RESULT_ROOM + text.len().saturating_mul(RESULT_GROWTH);
+        let limit = Limit { end: out.len() + bytes, bytes };
         let Some(mode) = self.plan.batch else {
             let context = Context { bump, now_ms, room };
-            if let Some(fields) = self.plan.run(text, context, trace)? {
-                self.emit(&fields, origin, bump, limit, out)?;
-                ends.push(out.len());
-            }
-            return Ok(());
+            let Some(fields) = self.plan.run(text, context, trace)? else {
+                return Ok(0);
+            };
+            return self.emit(&fields, origin, bump, limit, out).map(|()| 1);
         };
         let mut elements = Elements::new(text)?;
         let (start, merge) = (out.len(), mode == BatchMode::Merge);
-        let origin = origin.filter(|_| !merge || self.plan.metadata);
         while let Some(element) = elements.next()? {
             bump.reset();
             let context = Context { bump, now_ms, room };
@@ -213,7 +212,7 @@ impl DataProcessing {
             out.push(b']');
             ends.push(out.len());
         }
-        Ok(())
+        Ok(ends.len())
     }
 
     fn emit<'a>(
@@ -221,7 +220,7 @@ impl DataProcessing {
         fields: &Fields<'a>,
         origin: Option<Origin<'_>>,
         bump: &'a Bump,
-        limit: usize,
+        limit: Limit,
         out: &mut Vec<u8>,
     ) -> Result<(), Failure> {
         let origin = origin.filter(|_| self.plan.metadata);
@@ -235,30 +234,24 @@ impl DataProcessing {
     fn process(&self, record: Record<'_>, value: &[u8], out: &mut Output) -> Result<(), Failure> {
         let (now_ms, origin) = (out.now_ms(), Some(Origin::of(record)));
         if self.plan.batch.is_none() {
-            let mut filtered = true;
-            let mut failed = None;
+            let (mut count, mut failed) = (0, None);
             let draft = out.derive(record).value_with(|buffer| {
-                let mut ends = Vec::new();
-                let start = buffer.len();
-                let done =
-                    with_bump(|bump| self.results(value, now_ms, origin, bump, buffer, &mut ends, &mut ()));
-                filtered = ends.is_empty();
-                done.map_err(|failure| {
-                    failed = Some(failure);
-                    buffer.truncate(start);
-                    Error::poison("process the record", "see the reason beside it")
-                })
-            });
-            return match (draft, failed) {
-                (Ok(draft), _) => {
-                    if !filtered {
-                        draft.emit();
+                let ends = &mut Vec::new();
+                match with_bump(|bump| self.results(value, now_ms, origin, bump, buffer, ends, &mut ())) {
+                    Ok(made) => count = made,
+                    Err(failure) => {
+                        failed = Some(failure);
+                        return Err(Error::poison("process the record", "the reason is kept beside"));
                     }
-                    Ok(())
                 }
-                (Err(_), Some(failure)) => Err(failure),
-                (Err(_), None) => Ok(()),
-            };
+                Ok(())
+            });
+            if let Ok(draft) = draft
+                && count > 0
+            {
+                draft.emit();
+            }
+            return failed.map_or(Ok(()), Err);
         }
         // Nothing may be emitted before all elements have passed.
         let (mut buffer, mut ends) = (Vec::new(), Vec::new());
@@ -299,6 +292,19 @@ impl Transform for DataProcessing {
 
     fn deterministic(&self) -> bool {
         !self.plan.uses_now()
+    }
+}
+
+/// Puts line feeds between results. `start` is where the first begins, `ends` where each of them ends.
+fn separate(out: &mut Vec<u8>, start: usize, ends: &[usize]) {
+    let results = out.split_off(start);
+    let mut from = start;
+    for &end in ends {
+        if from > start {
+            out.push(b'\n');
+        }
+        out.extend_from_slice(&results[from - start..end - start]);
+        from = end;
     }
 }
 

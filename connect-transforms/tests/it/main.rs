@@ -4,6 +4,7 @@ mod connect;
 mod differential;
 mod flatten;
 mod key_wrap;
+mod processing;
 
 use connect_core::{Batch, BatchBuilder, Chain, Entry, PartitionId, Transform, Transformed};
 use std::sync::Arc;
