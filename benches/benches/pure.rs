@@ -13,7 +13,7 @@ use tikv_jemallocator::Jemalloc;
 #[global_allocator]
 static ALLOCATOR: Jemalloc = Jemalloc;
 
-/// A batch as the Kafka source makes it: at most 256 KiB.
+/// A batch as the Kafka source makes it: at most 512 KiB or 1,000 records.
 const RECORDS: usize = 500;
 
 fn records() -> Vec<Vec<u8>> {

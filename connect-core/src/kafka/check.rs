@@ -40,7 +40,7 @@ const BROKERS_OWN: &[&str] =
 /// Set unless the user sets them; `KafkaConfig` documents why.
 const DEFAULTS: &[(&str, &str)] = &[
     ("fetch.queue.backoff.ms", "5"),
-    ("queued.max.messages.kbytes", "16384"),
+    ("queued.max.messages.kbytes", "8192"),
     ("queued.min.messages", "20000"),
     ("fetch.message.max.bytes", "262144"),
     ("fetch.max.bytes", "4194304"),

@@ -52,7 +52,7 @@ pub enum OnDataLoss {
 /// |---|---|---|
 /// | `partition.assignment.strategy` | `cooperative-sticky` | partitions that stay are not stopped; not set with `group.protocol=consumer` |
 /// | `fetch.queue.backoff.ms` | 5 | librdkafka's 1,000 stalls a consumer that is slower than its broker |
-/// | `queued.max.messages.kbytes` | 16,384 | full speed; librdkafka's 65,536 only takes memory |
+/// | `queued.max.messages.kbytes` | 8,192 | full speed; librdkafka's 65,536 only takes memory |
 /// | `queued.min.messages` | 20,000 | bounds what many small records cost beside their bytes |
 /// | `fetch.message.max.bytes` | 262,144 | how far one partition can exceed the bound above |
 /// | `fetch.max.bytes` | 4,194,304 | how far one broker can exceed it |
