@@ -3,7 +3,8 @@
 use crate::{
     cluster::wait,
     spec::{
-        AT_NOTED, DEAF_TO_NOTED, GATE, PipelineReport, PipelineSpec, Report, STATUS, STOP, Spec, VARIABLE,
+        AT_NOTED, DEAF_TO_NOTED, GATE, PipelineReport, PipelineSpec, Report, SILENCE, STATUS, STOP, Spec,
+        VARIABLE,
     },
 };
 use std::{
@@ -29,7 +30,7 @@ impl Worker {
     pub(crate) fn start(root: &Path, name: &str, pipelines: &[PipelineSpec]) -> Self {
         let dir = root.join(name);
         fs::create_dir_all(&dir).expect("a directory for the child");
-        for old in [STATUS, GATE, DEAF_TO_NOTED, AT_NOTED, STOP] {
+        for old in [STATUS, GATE, SILENCE, DEAF_TO_NOTED, AT_NOTED, STOP] {
             // None of these is a must.
             let _absent = fs::remove_file(dir.join(old));
         }
@@ -127,6 +128,11 @@ impl Worker {
     /// Stops or frees all its sinks.
     pub(crate) fn block_sinks(&self, blocked: bool) {
         self.mark(GATE, blocked.then_some(""));
+    }
+
+    /// Keeps every answer from its sinks, or lets them hear again: what a target that hangs does to a sink.
+    pub(crate) fn silence_targets(&self, silent: bool) {
+        self.mark(SILENCE, silent.then_some(""));
     }
 
     /// Keeps from `pipeline`'s sink that its notes are committed.

@@ -9,6 +9,8 @@ pub(crate) const VARIABLE: &str = "CHAOS_WORKER";
 pub(crate) const STATUS: &str = "status.json";
 /// While this file stands in [`Spec::dir`], sinks do nothing at all.
 pub(crate) const GATE: &str = "gate";
+/// While this file exists, sinks hear no answers: of their targets, as far as they can tell.
+pub(crate) const SILENCE: &str = "silence";
 /// The pipeline named in this file does not hear that its notes are committed.
 pub(crate) const DEAF_TO_NOTED: &str = "deaf-to-noted";
 /// Written by the child when [`DEAF_TO_NOTED`] has struck.

@@ -46,7 +46,7 @@ fn a_blocked_sink_costs_neither_the_membership_nor_memory() {
     let mut workers = sinks.map(|(name, protocol, sink)| {
         let spec = PipelineSpec::new(name, &bootstrap, &topic, protocol, sink);
         let worker = Worker::start(home.path(), name, &[spec.property("max.poll.interval.ms", "10000")]);
-        worker.block_sinks(true);
+        worker.silence_targets(true);
         worker
     });
     for worker in &mut workers {
@@ -62,7 +62,7 @@ fn a_blocked_sink_costs_neither_the_membership_nor_memory() {
             peak >> 10,
             worker.report()
         );
-        worker.block_sinks(false);
+        worker.silence_targets(false);
     }
     let begin = Instant::now();
     let patience = tier::pick(Duration::from_secs(90), Duration::from_secs(600));
@@ -84,7 +84,12 @@ fn a_blocked_sink_costs_neither_the_membership_nor_memory() {
 fn assert_kept(test: &str, worker: &Worker, when: &str) {
     for (name, p) in &worker.report().pipelines {
         let (peak, anonymous) = (worker.peak_rss_kib(), worker.anonymous_kib());
-        say(test, &format!("{name} {when}: peak rss {} MiB, anonymous {} MiB", peak >> 10, anonymous >> 10));
+        let held = p.peak_bytes >> 20;
+        let (peak, anonymous) = (peak >> 10, anonymous >> 10);
+        say(
+            test,
+            &format!("{name} {when}: peak rss {peak} MiB, anonymous {anonymous} MiB, budget {held} MiB"),
+        );
         assert_eq!(
             (p.assigned, p.revoked, p.partitions_lost),
             (8, 0, 0),

@@ -1,6 +1,6 @@
 //! A sink that can be made deaf from outside the process.
 
-use crate::spec::{AT_NOTED, DEAF_TO_NOTED, GATE};
+use crate::spec::{AT_NOTED, DEAF_TO_NOTED, GATE, SILENCE};
 use async_trait::async_trait;
 use connect_core::{Assigned, Batch, Context, Delivery, Error, Flush, PartitionId, Sink};
 use std::{
@@ -13,6 +13,8 @@ use tokio::time::Instant;
 
 /// How often a closed gate is looked at.
 const LOOK: Duration = Duration::from_millis(50);
+/// Calls that are made up for at a time: the sink's jobs get their turn between them, as they would without a gate.
+const AT_ONCE: usize = 4;
 
 /// While the gate is closed, every call is kept, in order, and the sink knows nothing of it: it neither writes nor
 /// answers a revocation. When the gate opens, it hears everything as if it were now.
@@ -21,6 +23,8 @@ pub(crate) struct Wrapped<S: Sink> {
     pipeline: String,
     dir: PathBuf,
     kept: VecDeque<Call<S::Done>>,
+    /// Answers that the sink has not heard.
+    unheard: VecDeque<S::Done>,
 }
 
 /// A call that waits.
@@ -36,11 +40,21 @@ enum Call<D> {
 
 impl<S: Sink> Wrapped<S> {
     pub(crate) fn new(inner: S, pipeline: &str, dir: &Path) -> Self {
-        Self { inner, pipeline: pipeline.to_owned(), dir: dir.to_owned(), kept: VecDeque::new() }
+        Self {
+            inner,
+            pipeline: pipeline.to_owned(),
+            dir: dir.to_owned(),
+            kept: VecDeque::new(),
+            unheard: VecDeque::new(),
+        }
     }
 
     fn is_blocked(&self) -> bool {
         self.dir.join(GATE).exists()
+    }
+
+    fn is_in_silence(&self) -> bool {
+        self.dir.join(SILENCE).exists()
     }
 
     fn call(&mut self, call: Call<S::Done>, cx: &mut Context<S::Done>) -> Result<(), Error> {
@@ -97,6 +111,11 @@ impl<S: Sink> Sink for Wrapped<S> {
     }
 
     fn done(&mut self, done: S::Done, cx: &mut Context<S::Done>) -> Result<(), Error> {
+        if self.is_in_silence() {
+            self.unheard.push_back(done);
+            cx.wake_at(Instant::now() + LOOK);
+            return Ok(());
+        }
         self.call(Call::Done(done), cx)
     }
 
@@ -105,8 +124,21 @@ impl<S: Sink> Sink for Wrapped<S> {
             cx.wake_at(Instant::now() + LOOK);
             return Ok(());
         }
-        while let Some(call) = self.kept.pop_front() {
-            self.forward(call, cx)?;
+        for _ in 0..AT_ONCE.min(self.kept.len()) {
+            if let Some(call) = self.kept.pop_front() {
+                self.forward(call, cx)?;
+            }
+        }
+        if !self.kept.is_empty() {
+            cx.wake_at(Instant::now());
+        }
+        if !self.unheard.is_empty() {
+            cx.wake_at(Instant::now() + LOOK);
+        }
+        while !self.is_in_silence()
+            && let Some(done) = self.unheard.pop_front()
+        {
+            self.inner.done(done, cx)?;
         }
         // The wish that was spent may have been the sink's own.
         self.inner.timer(cx)
