@@ -110,6 +110,11 @@ impl Ledger {
         matches!(self.note, Note::Wanted(_))
     }
 
+    /// Whether the range of a note that was found at the assignment may be being rebuilt.
+    pub(crate) fn rebuilds(&self) -> bool {
+        self.note == Note::Inherited
+    }
+
     /// Whether a commit is on its way.
     pub(crate) fn is_requested(&self) -> bool {
         self.requested.is_some()
@@ -127,7 +132,7 @@ impl Ledger {
         if !committed {
             return false;
         }
-        if offset > self.committed && self.note == Note::Standing {
+        if offset > self.committed && matches!(self.note, Note::Standing | Note::Inherited) {
             self.note = Note::None;
         }
         self.committed = offset;

@@ -89,8 +89,12 @@ impl State {
         };
         let load = partition.read(batch, run, rows, now).map_err(|e| broken("read", partition, e))?;
         if partition.exceeds(limits) && !partition.held {
-            partition.held = true;
-            self.actions.push_back(Action::Hold(run.id, true));
+            // A range that a note stands for ends where the note says: held before that, it would never end. Its records
+            // may weigh more now than they did, and the bound may be a lower one.
+            if !partition.ledger.rebuilds() {
+                partition.held = true;
+                self.actions.push_back(Action::Hold(run.id, true));
+            }
             self.cuts.push(run.id);
         }
         self.counts.read += load.records;

@@ -366,6 +366,24 @@ async fn a_partition_with_too_much_uncommitted_is_held_and_its_range_cut() {
 }
 
 #[tokio::test]
+async fn a_range_that_a_note_stands_for_is_read_to_its_end_whatever_it_weighs() {
+    let mut bench = Bench::new(Delivery::Ranges, Poison::Fail);
+    bench.state.options.max_uncommitted_records = 3;
+    let (topic, note) = ("t".into(), Some("to 6".into()));
+    bench.source(Event::Assigned(vec![Assigned { id: ID, topic, partition: 0, offset: 0, note }]));
+    bench.records(&[0, 1, 2, 3]);
+    bench.records(&[4, 5]);
+    // A sink that rebuilds has no use for the demand, one that ignores the note has.
+    let cut = "flush Uncommitted(PartitionId { slot: 0, epoch: 1 })";
+    bench.expect(&["assigned", "put 4", cut, "put 2", cut]);
+    bench.sink(Progress::Durable(ID, 6));
+    bench.interval();
+    bench.answer(6, None, Ok(()));
+    bench.records(&[6, 7, 8, 9]);
+    bench.expect(&["commit 6", "hold true", "put 4", cut]);
+}
+
+#[tokio::test]
 async fn what_was_on_its_way_when_a_partition_was_held_is_cut_too() {
     let mut bench = Bench::new(Delivery::Ranges, Poison::Fail).assigned(0);
     bench.state.options.max_uncommitted_records = 3;
