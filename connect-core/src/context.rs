@@ -10,18 +10,33 @@ pub struct Context<D> {
     pub(crate) reports: VecDeque<Progress>,
     pub(crate) wake: Option<Instant>,
     budget: Budget,
+    /// Faults that jobs run into.
+    #[cfg(feature = "testing")]
+    pub(crate) faults: Option<crate::testing::Faults>,
 }
 
 impl<D: Send + 'static> Context<D> {
     /// A context of its own, for tests of a sink without a runtime.
     #[must_use]
     pub fn new(budget: Budget) -> Self {
-        Self { jobs: JoinSet::new(), reports: VecDeque::new(), wake: None, budget }
+        Self {
+            jobs: JoinSet::new(),
+            reports: VecDeque::new(),
+            wake: None,
+            budget,
+            #[cfg(feature = "testing")]
+            faults: None,
+        }
     }
 
     /// Starts a job. The runtime owns it, hands its result to [`Sink::done`](crate::Sink::done), and ends it early
     /// only at a hard stop.
     pub fn spawn(&mut self, job: impl Future<Output = D> + Send + 'static) {
+        #[cfg(feature = "testing")]
+        if let Some(faults) = self.faults.clone() {
+            self.jobs.spawn(faults.in_job(job));
+            return;
+        }
         self.jobs.spawn(job);
     }
 
@@ -55,13 +70,13 @@ impl<D: Send + 'static> Context<D> {
 
 impl<D> fmt::Debug for Context<D> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { jobs, reports, wake, budget } = self;
+        let Self { jobs, reports, wake, budget, .. } = self;
         let (jobs, reports) = (jobs.len(), reports.len());
         f.debug_struct("Context")
             .field("jobs", &jobs)
             .field("reports", &reports)
             .field("wake", wake)
             .field("budget", budget)
-            .finish()
+            .finish_non_exhaustive()
     }
 }

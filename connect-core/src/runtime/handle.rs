@@ -146,6 +146,21 @@ impl Handle {
         status
     }
 
+    /// Ends all tasks where they stand, as a crash would: nothing is delivered, committed, released or closed any more,
+    /// jobs end at their next await. Waits until sources and sinks are dropped; what a sink runs on threads of its own
+    /// goes on. For tests.
+    ///
+    /// # Cancel safety
+    /// The end goes on if this is dropped.
+    #[cfg(feature = "testing")]
+    pub async fn abort(mut self) {
+        self.tasks.abort();
+        for status in &mut self.statuses {
+            // Until the last sender is gone, and with it the task's run.
+            while status.changed().await.is_ok() {}
+        }
+    }
+
     async fn send(&self, command: Command) {
         for task in &self.commands {
             // A task whose supervisor has ended needs no commands.

@@ -7,7 +7,7 @@ use crate::{
 };
 use async_trait::async_trait;
 
-/// A sink that fails where the plan says so.
+/// A sink that fails where the plan says so, in its methods and within its jobs.
 #[derive(Debug)]
 pub struct FaultySink<S> {
     sink: S,
@@ -31,51 +31,50 @@ impl<S: Sink> Sink for FaultySink<S> {
     }
 
     async fn open(&mut self) -> Result<(), Error> {
-        self.faults.hit(Point::SinkOpen)?;
+        self.faults.pass(Point::SinkOpen)?;
+        self.faults.live().await;
         self.sink.open().await
     }
 
     fn assigned(&mut self, partitions: &[Assigned], cx: &mut Context<S::Done>) -> Result<(), Error> {
-        self.faults.hit(Point::Assigned)?;
-        self.sink.assigned(partitions, cx)
+        // The first call that has a context: from here on jobs fail too.
+        cx.faults = Some(self.faults.clone());
+        if self.faults.pass(Point::Assigned)? { self.sink.assigned(partitions, cx) } else { Ok(()) }
     }
 
     fn put(&mut self, batch: Batch, cx: &mut Context<S::Done>) -> Result<(), Error> {
-        self.faults.hit(Point::Put)?;
-        self.sink.put(batch, cx)
+        if self.faults.pass(Point::Put)? { self.sink.put(batch, cx) } else { Ok(()) }
     }
 
     fn done(&mut self, done: S::Done, cx: &mut Context<S::Done>) -> Result<(), Error> {
-        self.faults.hit(Point::Done)?;
-        self.sink.done(done, cx)
+        if self.faults.pass(Point::Done)? { self.sink.done(done, cx) } else { Ok(()) }
     }
 
     fn timer(&mut self, cx: &mut Context<S::Done>) -> Result<(), Error> {
-        self.faults.hit(Point::Timer)?;
-        self.sink.timer(cx)
+        if self.faults.pass(Point::Timer)? { self.sink.timer(cx) } else { Ok(()) }
     }
 
     fn noted(&mut self, id: PartitionId, cx: &mut Context<S::Done>) -> Result<(), Error> {
-        self.faults.hit(Point::Noted)?;
-        self.sink.noted(id, cx)
+        if self.faults.pass(Point::Noted)? { self.sink.noted(id, cx) } else { Ok(()) }
     }
 
     fn flush(&mut self, why: Flush, cx: &mut Context<S::Done>) -> Result<(), Error> {
-        self.faults.hit(Point::Flush)?;
-        self.sink.flush(why, cx)
+        if self.faults.pass(Point::Flush)? { self.sink.flush(why, cx) } else { Ok(()) }
     }
 
     fn revoke(&mut self, ids: &[PartitionId], cx: &mut Context<S::Done>) -> Result<(), Error> {
-        self.faults.hit(Point::Revoke)?;
-        self.sink.revoke(ids, cx)
+        if self.faults.pass(Point::Revoke)? { self.sink.revoke(ids, cx) } else { Ok(()) }
     }
 
     fn lost(&mut self, ids: &[PartitionId]) {
-        self.sink.lost(ids);
+        if !self.faults.is_dead() {
+            self.sink.lost(ids);
+        }
     }
 
     async fn close(&mut self) -> Result<(), Error> {
-        self.faults.hit(Point::Close)?;
+        self.faults.pass(Point::Close)?;
+        self.faults.live().await;
         self.sink.close().await
     }
 }
@@ -98,32 +97,40 @@ impl<S> FaultySource<S> {
 #[async_trait]
 impl<S: Source> Source for FaultySource<S> {
     async fn open(&mut self) -> Result<(), Error> {
-        self.faults.hit(Point::SourceOpen)?;
+        self.faults.pass(Point::SourceOpen)?;
+        self.faults.live().await;
         self.source.open().await
     }
 
     async fn next(&mut self, room: usize) -> Result<Event, Error> {
+        self.faults.live().await;
         // Only what is handed over counts: a call that waits is dropped and made again any number of times.
         let event = self.source.next(room).await?;
-        self.faults.hit(Point::Next)?;
+        self.faults.pass(Point::Next)?;
+        self.faults.live().await;
         Ok(event)
     }
 
     fn commit(&mut self, commits: Vec<Commit>) {
-        self.faults.hit(Point::Commit).expect("told to fail where no error can be returned");
-        self.source.commit(commits);
+        if self.faults.pass(Point::Commit).expect("told to fail where no error can be returned") {
+            self.source.commit(commits);
+        }
     }
 
     fn release(&mut self, ids: &[PartitionId]) {
-        self.faults.hit(Point::Release).expect("told to fail where no error can be returned");
-        self.source.release(ids);
+        if self.faults.pass(Point::Release).expect("told to fail where no error can be returned") {
+            self.source.release(ids);
+        }
     }
 
     fn hold(&mut self, ids: &[PartitionId], held: bool) {
-        self.source.hold(ids, held);
+        if !self.faults.is_dead() {
+            self.source.hold(ids, held);
+        }
     }
 
     async fn close(&mut self) -> Result<(), Error> {
+        self.faults.live().await;
         self.source.close().await
     }
 }
@@ -145,8 +152,7 @@ impl<T> FaultyTransform<T> {
 #[deny(clippy::missing_trait_methods)]
 impl<T: Transform> Transform for FaultyTransform<T> {
     fn apply(&self, record: Record<'_>, out: &mut Output) -> Result<(), Error> {
-        self.faults.hit(Point::Transform)?;
-        self.transform.apply(record, out)
+        if self.faults.pass(Point::Transform)? { self.transform.apply(record, out) } else { Ok(()) }
     }
 
     fn describe(&self) -> Option<String> {
@@ -182,8 +188,10 @@ impl<L: DeadLetters> DeadLetters for FaultyLetters<L> {
     async fn write(&self, letters: &[Letter]) -> Vec<Result<(), Error>> {
         let mut answers = Vec::with_capacity(letters.len());
         for letter in letters {
-            answers.push(match self.faults.hit(Point::Letters) {
-                Ok(()) => self.letters.write(std::slice::from_ref(letter)).await.pop().unwrap_or(Ok(())),
+            let passed = self.faults.pass(Point::Letters);
+            self.faults.live().await;
+            answers.push(match passed {
+                Ok(_) => self.letters.write(std::slice::from_ref(letter)).await.pop().unwrap_or(Ok(())),
                 Err(error) => Err(error),
             });
         }

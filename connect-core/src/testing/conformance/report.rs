@@ -94,6 +94,12 @@ impl Report {
     }
 }
 
+impl std::iter::Sum for Report {
+    fn sum<I: Iterator<Item = Self>>(reports: I) -> Self {
+        Self { checks: reports.flat_map(|report| report.checks).collect() }
+    }
+}
+
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (name, check) in &self.checks {

@@ -1,17 +1,19 @@
 //! One pipeline with faults, run until all is committed, and what must be true then.
 
+use super::read::{Read, ReadBytes};
 use crate::{
-    BackoffConfig, Error, Handle, Output, Pipeline, Record, TaskState, Transform,
+    BackoffConfig, Error, Event, Handle, Output, Pipeline, Record, Source, TaskState, Transform,
     testing::{
         Faults, FaultyLetters, FaultySink, FaultySource, FaultyTransform, MemoryLetters, MemoryLog, Message,
         conformance::{
             report::{Broken, ensure},
-            sink::SinkHarness,
+            sink::{Fault, SinkHarness},
         },
     },
 };
 use std::{
     collections::BTreeSet,
+    future::pending,
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
@@ -29,6 +31,10 @@ const BUDGET_BYTES: usize = 1 << 20;
 const POISON_EVERY: i64 = 20;
 /// A pipeline that has not committed everything after so many starts is stuck.
 const ROUNDS_MAX: usize = 6;
+/// Once so much of a partition is committed, the target fails if it is to, and another member comes for a while.
+const MIDDLE: i64 = RECORDS / 4;
+/// Requests in a row that fail.
+const FAILURES: usize = 3;
 /// Sinks made in advance: the factory of a pipeline cannot wait.
 const SINKS: usize = 12;
 
@@ -41,9 +47,24 @@ const PROGRESS: &str = "after a fault the pipeline goes on, in the end to the la
 pub(super) struct Scenario<'h, H: SinkHarness> {
     harness: &'h H,
     faults: Faults,
+    /// How the target fails in the middle of the first round.
+    target_fails: Option<Fault>,
+    disturbed: bool,
+    last_error: Option<String>,
     log: MemoryLog,
     letters: MemoryLetters,
-    read_bytes: u64,
+    read: ReadBytes,
+}
+
+/// How a round came to its end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Due {
+    /// All is committed, or the task has failed.
+    Stop,
+    /// A hard stop: no time for anything.
+    HardStop,
+    /// The process is gone.
+    Crash,
 }
 
 impl<'h, H: SinkHarness> Scenario<'h, H> {
@@ -54,7 +75,13 @@ impl<'h, H: SinkHarness> Scenario<'h, H> {
         for partition in 0..PARTITIONS {
             log.append_all(TOPIC, partition, (0..RECORDS).map(|offset| message(partition, offset, bytes)));
         }
-        Self { harness, faults, log, letters: MemoryLetters::new(), read_bytes: 0 }
+        let (letters, read) = (MemoryLetters::new(), ReadBytes::default());
+        Self { harness, faults, target_fails: None, disturbed: false, last_error: None, log, letters, read }
+    }
+
+    /// The target fails in the middle of the run.
+    pub(super) fn with_failing_target(self, how: Fault) -> Self {
+        Self { target_fails: Some(how), ..self }
     }
 
     /// Starts the pipeline again and again until all is committed.
@@ -66,38 +93,76 @@ impl<'h, H: SinkHarness> Scenario<'h, H> {
             }
         }
         let committed: Vec<_> = (0..PARTITIONS).map(|p| self.log.committed(GROUP, TOPIC, p)).collect();
-        Err(Broken::new(
-            PROGRESS,
-            format!("after {ROUNDS_MAX} starts {committed:?} is committed of {RECORDS}"),
-        ))
+        let why = self.last_error.as_deref().unwrap_or("no error");
+        let seen = format!("after {ROUNDS_MAX} starts {committed:?} is committed of {RECORDS}; {why}");
+        Err(Broken::new(PROGRESS, seen))
     }
 
-    /// One start: until all is committed, the task has failed for good, or a hard stop is due.
+    /// One start: until all is committed, the task has failed for good, or a hard stop or a crash is due.
     async fn round(&mut self) -> Result<(), Broken> {
-        let hard = self.faults.stop();
-        let already = hard.is_open();
+        // Who crashed before stays dead.
+        self.faults = self.faults.revived();
+        let stop = self.faults.stop();
+        let already = stop.is_open();
         let handle =
             self.pipeline().await.map_err(|error| Broken::new(PROGRESS, format!("{error:?}")))?.start();
         let patience = self.harness.capabilities().patience;
-        let log = self.log.clone();
-        tokio::select! {
-            _ = timeout(patience, log.until(all_committed)) => {}
-            _ = handle.wait_until(|status| status.state() == TaskState::Failed) => {}
-            () = hard.pass(), if !already => {}
-        }
-        let stopped_hard = hard.is_open() && !already;
-        self.end(handle, stopped_hard).await
+        let (log, faults) = (self.log.clone(), self.faults.clone());
+        let undisturbed = !std::mem::replace(&mut self.disturbed, true);
+        let disturb = self.disturb(undisturbed);
+        let due = tokio::select! {
+            _ = timeout(patience, log.until(all_committed)) => Due::Stop,
+            _ = handle.wait_until(|status| status.state() == TaskState::Failed) => Due::Stop,
+            () = stop.pass(), if !already => if faults.is_dead() { Due::Crash } else { Due::HardStop },
+            () = disturb => Due::Stop,
+        };
+        self.end(handle, due).await
     }
 
-    async fn end(&mut self, handle: Handle, hard: bool) -> Result<(), Broken> {
+    /// In the middle of a run, once: the target fails, and another member of the group takes a partition, reads
+    /// nothing and leaves. So a revoke, a release and an assignment fall into every run. Never ends.
+    async fn disturb(&self, once: bool) {
+        if once {
+            let (log, harness) = (&self.log, self.harness);
+            log.until(|log| (0..PARTITIONS).any(|p| committed(log, p) >= MIDDLE)).await;
+            if let Some(how) = self.target_fails {
+                harness.fail_next(FAILURES, how).await;
+            }
+            let mut other = log.source(GROUP, &[TOPIC]);
+            let taken = async {
+                other.open().await?;
+                while !matches!(other.next(0).await?, Event::Assigned(_)) {}
+                Ok::<(), Error>(())
+            };
+            // It cannot fail: the topic exists.
+            let _ = taken.await;
+            drop(other);
+        }
+        pending().await
+    }
+
+    async fn end(&mut self, handle: Handle, due: Due) -> Result<(), Broken> {
+        if due == Due::Crash {
+            handle.abort().await;
+            return Ok(());
+        }
         let patience = self.harness.capabilities().patience;
+        let crash = self.faults.stop();
         // Stopping twice, or after a failure, does nothing.
-        let status = timeout(patience * 4, handle.shutdown()).await;
+        let status = tokio::select! {
+            status = timeout(patience * 4, handle.stop()) => status,
+            () = crash.pass(), if !crash.is_open() && !self.faults.stops_hard() => {
+                handle.abort().await;
+                return Ok(());
+            }
+        };
         let status = status.map_err(|_| Broken::new("a stop ends within its deadline", "it does not"))?;
+        handle.shutdown().await;
         let counts = status.counts();
-        self.read_bytes += counts.read_bytes;
+        self.last_error =
+            status.tasks.into_iter().find_map(|task| task.last_error).or(self.last_error.take());
         ensure(counts.reconcile(), EQUATION, || format!("{counts:?}"))?;
-        ensure(counts.in_flight == 0, EQUATION, || format!("after a stop (hard: {hard}) {counts:?}"))
+        ensure(counts.in_flight == 0, EQUATION, || format!("after a stop ({due:?}) {counts:?}"))
     }
 
     async fn pipeline(&self) -> Result<Pipeline, Error> {
@@ -106,13 +171,16 @@ impl<'h, H: SinkHarness> Scenario<'h, H> {
             sinks.push(self.harness.build().await?);
         }
         let sinks = Arc::new(Mutex::new(sinks));
-        let (log, letters) = (self.log.clone(), self.letters.clone());
+        let (log, letters, read) = (self.log.clone(), self.letters.clone(), self.read.clone());
         let [to_source, to_sink, to_letters] = [(); 3].map(|()| self.faults.clone());
         // A fault that asks for a hard stop gets one: no time at all.
         let stop_timeout =
             if self.faults.stops_hard() { Duration::ZERO } else { self.harness.capabilities().patience };
         Pipeline::builder("conformance")
-            .source(move |_| Ok(FaultySource::new(log.source(GROUP, &[TOPIC]).records_max(8), &to_source)))
+            .source(move |_| {
+                let source = log.source(GROUP, &[TOPIC]).records_max(8);
+                Ok(FaultySource::new(Read::new(source, &read), &to_source))
+            })
             .transform(FaultyTransform::new(Refuse, &self.faults))
             .sink(move |_| {
                 let sink = sinks.lock().unwrap_or_else(PoisonError::into_inner).pop();
@@ -157,11 +225,13 @@ impl<'h, H: SinkHarness> Scenario<'h, H> {
         let sizes =
             (0..PARTITIONS).flat_map(|p| (0..RECORDS).map(move |o| message(p, o, RECORD_BYTES).bytes()));
         let once = sizes.sum::<usize>() as u64;
-        let repeated = self.read_bytes.saturating_sub(once + once / 20);
+        let repeated = self.read.bytes().saturating_sub(once + once / 20);
         // What a partition may have uncommitted, and the batch that crosses the line.
         let per_partition = (BUDGET_BYTES + crate::BATCH_BYTES_MAX) as u64;
         let partitions = u64::from(PARTITIONS.unsigned_abs());
-        let most = self.faults.fired().len() as u64 * partitions * per_partition;
+        // The other member counts too: what a partition has that is being rebuilt when it is given up is read again.
+        let faults = self.faults.fired().len() as u64 + 1;
+        let most = faults * partitions * per_partition;
         ensure(repeated <= most, LITTLE, || {
             format!("{repeated} bytes were read again, {most} at most were expected")
         })
@@ -169,7 +239,11 @@ impl<'h, H: SinkHarness> Scenario<'h, H> {
 }
 
 fn all_committed(log: &MemoryLog) -> bool {
-    (0..PARTITIONS).all(|p| log.committed(GROUP, TOPIC, p).is_some_and(|(offset, _)| offset == RECORDS))
+    (0..PARTITIONS).all(|partition| committed(log, partition) == RECORDS)
+}
+
+fn committed(log: &MemoryLog, partition: i32) -> i64 {
+    log.committed(GROUP, TOPIC, partition).map_or(0, |(offset, _)| offset)
 }
 
 fn message(partition: i32, offset: i64, bytes: usize) -> Message {
