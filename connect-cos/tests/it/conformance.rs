@@ -5,7 +5,10 @@ use async_trait::async_trait;
 use connect_core::{
     Error, Task,
     config::Secret,
-    testing::conformance::sink::{Capabilities, EmptyValues, Fault, Found, SinkHarness, Tombstones, run_all},
+    testing::conformance::{
+        pipeline,
+        sink::{Capabilities, EmptyValues, Fault, Found, SinkHarness, Tombstones, run_all},
+    },
 };
 use connect_cos::{CosConfig, CosSink};
 use std::{path::Path, sync::atomic::Ordering, time::Duration};
@@ -136,4 +139,18 @@ async fn the_sink_conforms_on_a_directory() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_sink_conforms_on_an_s3_server() {
     run_all(|| Bucket(Server::start(true))).await.assert_passed();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn faults_at_every_boundary_lose_and_repeat_nothing_in_a_directory() {
+    let report = pipeline::run_some(|| Directory(tempfile::tempdir().unwrap())).await;
+    println!("{report}");
+    report.assert_passed();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn faults_at_every_boundary_lose_and_repeat_nothing_on_an_s3_server() {
+    let report = pipeline::run_some(|| Bucket(Server::start(true))).await;
+    println!("{report}");
+    report.assert_passed();
 }

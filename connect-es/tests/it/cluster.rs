@@ -16,6 +16,8 @@ pub(crate) struct Memory {
     pub(crate) writes: Vec<(String, Value)>,
     /// Statuses that items with this id get before they are carried out.
     pub(crate) faults: HashMap<String, VecDeque<u16>>,
+    /// The next requests that write get these answers, carried out (`true`) or not.
+    pub(crate) requests_fail: VecDeque<(bool, Reply)>,
     /// Ids that were refused for good.
     pub(crate) refused: Vec<String>,
     /// Rows that were sent again though their fate had been told.
@@ -56,7 +58,15 @@ fn answer(request: &Request, memory: &mut Memory) -> Reply {
         ("GET", "/") => {
             Reply::json(200, r#"{"version":{"number":"8.1.0"},"tagline":"You Know, for Search"}"#)
         }
-        ("POST", "/_bulk") => bulk(&request.text(), memory),
+        ("POST", "/_bulk") => match memory.requests_fail.pop_front() {
+            None => bulk(&request.text(), memory),
+            Some((carried_out, reply)) => {
+                if carried_out {
+                    bulk(&request.text(), memory);
+                }
+                reply
+            }
+        },
         _ => Reply::json(404, r#"{"error":{"type":"index_not_found_exception","reason":"no such index"}}"#),
     }
 }

@@ -88,7 +88,10 @@ mod tests {
     use connect_core::{
         BulkSink,
         testing::{
-            conformance::sink::{self, Capabilities, EmptyValues, Fault, Found, SinkHarness, Tombstones},
+            conformance::{
+                pipeline,
+                sink::{self, Capabilities, EmptyValues, Fault, Found, SinkHarness, Tombstones},
+            },
             http::{HttpServer, Reply, Request},
         },
     };
@@ -177,5 +180,12 @@ mod tests {
     #[tokio::test]
     async fn the_webhook_passes_the_conformance_suite() {
         sink::run_all(Harness::default).await.assert_passed();
+    }
+
+    #[tokio::test]
+    async fn faults_at_every_boundary_lose_nothing_of_the_webhooks() {
+        let report = pipeline::run_some(Harness::default).await;
+        println!("{report}");
+        report.assert_passed();
     }
 }
