@@ -1,5 +1,6 @@
 //! What librdkafka calls back: kept for the reader thread, which decides.
 
+use super::errors;
 use rdkafka::{
     ClientContext, TopicPartitionList,
     config::RDKafkaLogLevel,
@@ -89,7 +90,11 @@ impl ClientContext for ReaderContext {
     fn error(&self, error: KafkaError, reason: &str) {
         tracing::warn!(target: "librdkafka", %error, reason, "kafka client");
         if let Some(code) = error.rdkafka_error_code() {
-            *self.trouble.lock().unwrap_or_else(PoisonError::into_inner) = Some((code, reason.to_owned()));
+            let mut trouble = self.trouble.lock().unwrap_or_else(PoisonError::into_inner);
+            // A broker that refuses us counts as down a moment later, which explains nothing.
+            if !trouble.as_ref().is_some_and(|(before, _)| errors::is_refusal(*before)) {
+                *trouble = Some((code, reason.to_owned()));
+            }
         }
     }
 }

@@ -236,7 +236,11 @@ impl ClientContext for Answers {
     fn error(&self, error: KafkaError, reason: &str) {
         tracing::warn!(target: "librdkafka", %error, reason, "kafka client");
         if let Some(code) = error.rdkafka_error_code() {
-            *self.trouble.lock().unwrap_or_else(PoisonError::into_inner) = Some((code, reason.to_owned()));
+            let mut trouble = self.trouble.lock().unwrap_or_else(PoisonError::into_inner);
+            // A broker that refuses us counts as down a moment later, which explains nothing.
+            if !trouble.as_ref().is_some_and(|(before, _)| errors::is_refusal(*before)) {
+                *trouble = Some((code, reason.to_owned()));
+            }
         }
     }
 }
@@ -251,5 +255,23 @@ impl ProducerContext for Answers {
         };
         // Whoever was to be told has given up: the record is sent again.
         let _ = answer.send(code);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn all_replicas_acknowledge_whatever_is_configured() {
+        let with = |name: &str| {
+            let properties: Passthrough = [(name.to_owned(), "1".to_owned())].into_iter().collect();
+            client("write to kafka", "localhost:9092", &properties, Vec::new())
+        };
+        for name in ["acks", "request.required.acks"] {
+            let error = with(name).expect_err("it is ours");
+            assert!(error.report().contains(&format!("`{name}` cannot be set")), "{}", error.report());
+        }
+        assert_eq!(with("linger.ms").expect("valid").get("acks"), Some("all"));
     }
 }

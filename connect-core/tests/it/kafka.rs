@@ -4,4 +4,5 @@ mod cluster;
 mod driver;
 mod groups;
 mod reading;
+mod security;
 mod writing;

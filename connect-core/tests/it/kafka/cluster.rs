@@ -18,7 +18,12 @@ use std::{
     time::Duration,
 };
 
-static KAFKA: LazyLock<Kafka> = LazyLock::new(|| Kafka::start().expect("a kafka broker starts"));
+static KAFKA: LazyLock<Kafka> =
+    LazyLock::new(|| Kafka::builder().sasl_plain(USER, PASSWORD).start().expect("a kafka broker starts"));
+
+/// Who may come in by the listener with SASL.
+pub(crate) const USER: &str = "alice";
+pub(crate) const PASSWORD: &str = "alices-secret";
 
 /// Both group protocols.
 pub(crate) const PROTOCOLS: [&str; 2] = ["classic", "consumer"];
@@ -26,6 +31,11 @@ const WAIT: Duration = Duration::from_secs(20);
 
 pub(crate) fn bootstrap() -> &'static str {
     KAFKA.bootstrap()
+}
+
+/// The listener that asks for [`USER`] and [`PASSWORD`].
+pub(crate) fn sasl_bootstrap() -> &'static str {
+    KAFKA.sasl_bootstrap().expect("a listener with SASL")
 }
 
 /// What `RUST_LOG` asks for.

@@ -39,7 +39,11 @@ pub(crate) fn task(number: u32) -> Task {
 }
 
 pub(crate) fn config(group: &str, topic: &str, protocol: &str) -> KafkaConfig {
-    let config = KafkaConfig::new(cluster::bootstrap(), group, [topic]).property("group.protocol", protocol);
+    config_at(cluster::bootstrap(), group, topic, protocol)
+}
+
+pub(crate) fn config_at(bootstrap: &str, group: &str, topic: &str, protocol: &str) -> KafkaConfig {
+    let config = KafkaConfig::new(bootstrap, group, [topic]).property("group.protocol", protocol);
     if protocol == "classic" {
         config.property("session.timeout.ms", "6000").property("heartbeat.interval.ms", "500")
     } else {
