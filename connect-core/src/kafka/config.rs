@@ -34,12 +34,16 @@ pub enum StartPosition {
 }
 
 /// What to do when the log does not have what is to be read next.
+///
+/// Checksums are verified with the property `check.crcs=true`, which librdkafka leaves off; what cannot be unpacked is
+/// noticed without.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum OnDataLoss {
     /// Stop and say what is missing. The default.
     #[default]
     Stop,
-    /// Report an [`Event::Gap`](crate::Event::Gap) and go on.
+    /// Report an [`Event::Gap`](crate::Event::Gap) and go on. A batch that is corrupt stops the task all the same:
+    /// librdkafka does not tell where it ends.
     Continue,
 }
 

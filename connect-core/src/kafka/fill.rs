@@ -9,14 +9,12 @@ use super::{
 };
 use crate::{BATCH_BYTES_MAX, BATCH_RECORDS_MAX, BatchBuilder, Entry, Error, Event, PartitionId};
 use rdkafka::{Offset, consumer::Consumer, error::RDKafkaErrorCode as Code};
-use std::{ops::Range, sync::Arc};
+use std::sync::Arc;
 
 /// What a message that is no record asks for.
 enum Found {
     /// A record, a position, or something of an assignment that has ended.
     Taken,
-    /// A hole that a broken batch has left, in front of this message, which is not used up.
-    Gap(PartitionId, Range<i64>, Error),
     /// The log does not have this offset.
     OutOfRange(PartitionId, String),
     /// Anything else that went wrong with a partition.
@@ -72,13 +70,10 @@ impl Reader<'_> {
                 // Nothing was handed out since it was assigned.
                 _ => -1,
             };
-            if slot.hold != Hold::Reading || slot.broken.is_some() || self.repositions.contains(&slot.id) {
+            if slot.hold != Hold::Reading || self.repositions.contains(&slot.id) {
                 continue;
             }
-            if slot.settling {
-                slot.settling = position > slot.next;
-            } else if position > slot.next {
-                slot.next = position;
+            if slot.passes(position) {
                 self.builder.position(slot.id, &slot.topic, slot.partition, position);
             }
         }
@@ -95,10 +90,6 @@ impl Reader<'_> {
     fn handle(&mut self, found: Found) -> Result<(), Error> {
         match found {
             Found::Taken => Ok(()),
-            Found::Gap(id, range, error) => {
-                self.mailbox.deliver(Event::Gap(id, range, error));
-                Ok(())
-            }
             Found::OutOfRange(id, reason) => {
                 self.messages.pop_front();
                 self.out_of_range(id, &reason)
@@ -167,19 +158,17 @@ impl Reader<'_> {
             tracing::warn!(reason, "kafka partition");
             return Ok(());
         }
-        let Some(slot) = self.table.get_mut(id) else { return Ok(()) };
+        let Some(slot) = self.table.get(id) else { return Ok(()) };
         let offset = if offset < 0 { slot.next } else { offset };
         let about = format!("topic {}, partition {}, offset {offset}", slot.topic, slot.partition);
         if errors::is_refusal(code) {
             return Err(errors::coded("read", code, reason).about(about));
         }
-        let error = Error::fatal("read", format!("{reason} ({code:?})")).about(about);
-        if self.setup.config.on_data_loss == OnDataLoss::Stop {
-            return Err(error);
-        }
-        tracing::error!(error = %error.report(), "data loss; going on behind it");
-        slot.broken = Some(error);
-        Ok(())
+        // Whatever is to be done with data loss: librdkafka fetches a broken batch again and again, and tells where it
+        // begins, not where it ends.
+        let advice =
+            "to go on without it, move the group's offset behind the batch while the task is stopped";
+        Err(Error::fatal("read", format!("{reason} ({code:?}); {advice}")).about(about))
     }
 }
 
@@ -200,13 +189,6 @@ fn accept(table: &mut Table, builder: &mut BatchBuilder, message: Message<'_>) -
     if offset < slot.next {
         // Read before: the only reason to drop a record.
         return Found::Taken;
-    }
-    if let Some(error) = slot.broken.take()
-        && offset > slot.next
-    {
-        let range = slot.next..offset;
-        slot.next = offset;
-        return Found::Gap(slot.id, range, error);
     }
     slot.next = offset + 1;
     slot.settling = false;

@@ -24,8 +24,8 @@ use tokio::sync::oneshot;
 /// what was not released then is [`Event::Lost`].
 ///
 /// # Errors
-/// Fatal: an offset that the log does not have, a batch that cannot be unpacked (unless `on.data.loss=continue`),
-/// a fenced static member, a configuration that the broker refuses. Everything else is retriable with a new instance,
+/// Fatal: an offset that the log does not have (unless `on.data.loss=continue`), a batch that is corrupt, a fenced static
+/// member, a configuration that the broker refuses. Everything else is retriable with a new instance,
 /// a static member that its group has not let go of yet included (`group.protocol=consumer` after a crash).
 ///
 /// # Cancel safety

@@ -1,6 +1,6 @@
 //! The partitions that the reader holds: which record belongs to which assignment.
 
-use crate::{Error, PartitionId};
+use crate::PartitionId;
 use std::sync::Arc;
 
 /// How far a partition is on its way out.
@@ -25,10 +25,22 @@ pub(super) struct Slot {
     pub(super) hold: Hold,
     /// Assigned again, and librdkafka's position may still be that of the assignment before: it says nothing.
     pub(super) settling: bool,
-    /// An error on the data queue that the configuration allows to go on after: the next record ends the gap.
-    pub(super) broken: Option<Error>,
     /// The topic's token in messages; 0: none came yet.
     token: usize,
+}
+
+impl Slot {
+    /// Takes librdkafka's position, which passes what holds no record; negative: there is none. Whether it has moved on.
+    pub(super) fn passes(&mut self, position: i64) -> bool {
+        if self.settling {
+            // Ahead of what was read: that of the assignment before, which counts messages that were thrown away.
+            self.settling = position > self.next;
+            return false;
+        }
+        let moved = position > self.next;
+        self.next = self.next.max(position);
+        moved
+    }
 }
 
 /// All assignments, by slot number. Slots are reused, epochs never.
@@ -49,8 +61,8 @@ impl Table {
         self.epoch += 1;
         let id = PartitionId::new(u32::try_from(number).expect("fewer than 2^32 partitions"), self.epoch);
         let hold = Hold::Reading;
-        let (settling, broken, token) = (false, None, 0);
-        self.slots[number] = Some(Slot { id, topic, partition, next, hold, settling, broken, token });
+        let (settling, token) = (false, 0);
+        self.slots[number] = Some(Slot { id, topic, partition, next, hold, settling, token });
         id
     }
 
@@ -138,6 +150,26 @@ mod tests {
         assert!(!table.may_commit(old) && table.may_commit(new));
         table.remove(old);
         assert!(table.get(new).is_some(), "a dead id removes nothing");
+    }
+
+    #[test]
+    fn a_position_of_the_assignment_before_passes_nothing() {
+        let mut table = Table::default();
+        let id = table.insert("a".into(), 0, 5);
+        let slot = table.get_mut(id).expect("inserted");
+        // Assigned again at 5, when messages up to 9 were handed out and thrown away.
+        slot.settling = true;
+        for stale in [9, 9] {
+            assert!(!slot.passes(stale));
+            assert_eq!(slot.next, 5);
+        }
+        // librdkafka has heard of it, and has handed out nothing yet.
+        assert!(!slot.passes(-1));
+        assert!(!slot.settling);
+        // From here on it tells the truth.
+        assert!(slot.passes(7));
+        assert!(!slot.passes(7));
+        assert_eq!(slot.next, 7);
     }
 
     #[test]

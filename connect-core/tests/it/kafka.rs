@@ -1,8 +1,10 @@
 //! The Kafka source, sink and dead letter queue against one real broker.
 
 mod cluster;
+mod corrupt;
 mod driver;
 mod groups;
+mod proxy;
 mod reading;
 mod security;
 mod writing;
