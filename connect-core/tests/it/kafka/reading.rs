@@ -100,40 +100,46 @@ async fn timestamps_and_explicit_offsets_are_start_positions() {
 
 #[tokio::test]
 async fn partitions_that_appear_later_start_at_the_earliest_offset() {
-    let (topic, group) = (topic("grow", 1).await, unique("group"));
-    let config = config(&group, &topic, "classic")
-        .start(StartPosition::Latest)
-        .property("topic.metadata.refresh.interval.ms", "500");
-    let mut driver = Driver::open(config).await;
-    driver.assigned(1).await;
-    fill(&topic, 1, 1);
-    driver.rows(1).await;
-    let id = driver.id(0);
-    driver.commit(id, 1, None).await.expect("committed");
-    grow(&topic, 2).await;
-    let producing = Producing::new();
-    producing.send(&topic, 1, "before anybody knew");
-    producing.flush();
-    driver.until("the new partition's record", ROOM, |d| d.rows.iter().any(|row| row.partition == 1)).await;
-    assert_eq!(driver.rows.last().map(|row| row.offset), Some(0));
-    driver.close().await;
+    for protocol in PROTOCOLS {
+        let (topic, group) = (topic("grow", 1).await, unique("group"));
+        let config = config(&group, &topic, protocol)
+            .start(StartPosition::Latest)
+            .property("topic.metadata.refresh.interval.ms", "500");
+        let mut driver = Driver::open(config).await;
+        driver.assigned(1).await;
+        fill(&topic, 1, 1);
+        driver.rows(1).await;
+        let id = driver.id(0);
+        driver.commit(id, 1, None).await.expect("committed");
+        grow(&topic, 2).await;
+        let producing = Producing::new();
+        producing.send(&topic, 1, "before anybody knew");
+        producing.flush();
+        driver
+            .until("the new partition's record", ROOM, |d| d.rows.iter().any(|row| row.partition == 1))
+            .await;
+        assert_eq!(driver.rows.last().map(|row| row.offset), Some(0));
+        driver.close().await;
+    }
 }
 
 #[tokio::test]
 async fn an_offset_that_retention_has_taken_stops_with_topic_partition_offset_and_what_the_log_holds() {
-    let (topic, group) = (topic("retention", 1).await, unique("group"));
-    fill(&topic, 1, 10);
-    set_offset(&group, &topic, 0, 2, "");
-    delete_records(&topic, 0, 6).await;
-    let mut driver = Driver::open(config(&group, &topic, "classic")).await;
-    let error = driver.failure().await;
-    assert_eq!(error.class(), Class::Fatal);
-    let report = error.report();
-    for part in [topic.as_str(), "partition 0", "offset 2", "6 to 10", "on.data.loss=continue"] {
-        assert!(report.contains(part), "{report}");
+    for protocol in PROTOCOLS {
+        let (topic, group) = (topic("retention", 1).await, unique("group"));
+        fill(&topic, 1, 10);
+        set_offset(&group, &topic, 0, 2, "");
+        delete_records(&topic, 0, 6).await;
+        let mut driver = Driver::open(config(&group, &topic, protocol)).await;
+        let error = driver.failure().await;
+        assert_eq!(error.class(), Class::Fatal);
+        let report = error.report();
+        for part in [topic.as_str(), "partition 0", "offset 2", "6 to 10", "on.data.loss=continue"] {
+            assert!(report.contains(part), "{report}");
+        }
+        driver.close().await;
+        assert_eq!(committed(&group, &topic, 1)[&0].0, 2, "the offset stays");
     }
-    driver.close().await;
-    assert_eq!(committed(&group, &topic, 1)[&0].0, 2, "the offset stays");
 }
 
 #[tokio::test]
@@ -154,52 +160,58 @@ async fn data_loss_may_be_counted_instead() {
 
 #[tokio::test]
 async fn a_topic_created_again_is_noticed_and_never_read_silently_from_zero() {
-    let (topic, group) = (topic("again", 1).await, unique("group"));
-    fill(&topic, 1, 10);
-    set_offset(&group, &topic, 0, 10, "{\"note\":1}");
-    delete(&topic).await;
-    tokio::time::sleep(Duration::from_millis(1_000)).await;
-    create(&topic, 1, &[]).await;
-    fill(&topic, 1, 3);
-    set_offset(&group, &topic, 0, 10, "{\"note\":1}");
-    let mut driver = Driver::open(config(&group, &topic, "classic")).await;
-    let report = driver.failure().await.report();
-    assert!(report.contains("offset 10") && report.contains("0 to 3"), "{report}");
-    assert!(driver.rows.is_empty());
-    driver.close().await;
-    assert_eq!(committed(&group, &topic, 1)[&0], (10, "{\"note\":1}".to_owned()), "offset and note stay");
+    for protocol in PROTOCOLS {
+        let (topic, group) = (topic("again", 1).await, unique("group"));
+        fill(&topic, 1, 10);
+        set_offset(&group, &topic, 0, 10, "{\"note\":1}");
+        delete(&topic).await;
+        tokio::time::sleep(Duration::from_millis(1_000)).await;
+        create(&topic, 1, &[]).await;
+        fill(&topic, 1, 3);
+        set_offset(&group, &topic, 0, 10, "{\"note\":1}");
+        let mut driver = Driver::open(config(&group, &topic, protocol)).await;
+        let report = driver.failure().await.report();
+        assert!(report.contains("offset 10") && report.contains("0 to 3"), "{report}");
+        assert!(driver.rows.is_empty());
+        driver.close().await;
+        assert_eq!(committed(&group, &topic, 1)[&0], (10, "{\"note\":1}".to_owned()), "offset and note stay");
 
-    let config = config(&group, &topic, "classic").on_data_loss(OnDataLoss::Continue);
-    let mut driver = Driver::open(config).await;
-    driver.rows(3).await;
-    assert_eq!(driver.rows[0].offset, 0);
-    assert_eq!(driver.lost.len(), 1, "a new assignment begins");
-    driver.close().await;
+        let config = config(&group, &topic, protocol).on_data_loss(OnDataLoss::Continue);
+        let mut driver = Driver::open(config).await;
+        driver.rows(3).await;
+        assert_eq!(driver.rows[0].offset, 0);
+        assert_eq!(driver.lost.len(), 1, "a new assignment begins");
+        driver.close().await;
+    }
 }
 
 #[tokio::test]
 async fn the_end_of_a_partition_passes_aborted_transactions() {
-    let (topic, group) = (topic("aborted", 1).await, unique("group"));
-    let producing = Producing::with(&[("transactional.id", &unique("tx"))]);
-    let wait = Duration::from_secs(20);
-    producing.producer().init_transactions(wait).expect("transactions");
-    for (value, commit) in [("kept", true), ("aborted", false)] {
-        producing.producer().begin_transaction().expect("a transaction");
-        producing.send(&topic, 0, value);
-        producing.flush();
-        let ended = if commit {
-            producing.producer().commit_transaction(wait)
-        } else {
-            producing.producer().abort_transaction(wait)
-        };
-        ended.expect("it ends");
+    for protocol in PROTOCOLS {
+        let (topic, group) = (topic("aborted", 1).await, unique("group"));
+        let producing = Producing::with(&[("transactional.id", &unique("tx"))]);
+        let wait = Duration::from_secs(20);
+        producing.producer().init_transactions(wait).expect("transactions");
+        for (value, commit) in [("kept", true), ("aborted", false)] {
+            producing.producer().begin_transaction().expect("a transaction");
+            producing.send(&topic, 0, value);
+            producing.flush();
+            let ended = if commit {
+                producing.producer().commit_transaction(wait)
+            } else {
+                producing.producer().abort_transaction(wait)
+            };
+            ended.expect("it ends");
+        }
+        let mut driver = Driver::open(config(&group, &topic, protocol)).await;
+        // A record, a marker, a record that was aborted, a marker.
+        driver
+            .until("the end", ROOM, |driver| driver.positions.values().any(|position| *position == 4))
+            .await;
+        assert_eq!(driver.rows.iter().map(|row| row.value.as_deref()).collect::<Vec<_>>(), [Some("kept")]);
+        driver.until("ends", ROOM, |driver| driver.ends.values().any(|end| *end == 4)).await;
+        driver.close().await;
     }
-    let mut driver = Driver::open(config(&group, &topic, "classic")).await;
-    // A record, a marker, a record that was aborted, a marker.
-    driver.until("the end", ROOM, |driver| driver.positions.values().any(|position| *position == 4)).await;
-    assert_eq!(driver.rows.iter().map(|row| row.value.as_deref()).collect::<Vec<_>>(), [Some("kept")]);
-    driver.until("ends", ROOM, |driver| driver.ends.values().any(|end| *end == 4)).await;
-    driver.close().await;
 }
 
 #[tokio::test]
