@@ -1,7 +1,7 @@
 //! Ordered transforms over a batch: what goes on, what was filtered, what was rejected.
 
 use crate::{
-    Batch, Error, Output, Record, Transform,
+    Batch, Error, Output, Preparation, Record, Transform,
     record::{ONLY, Row},
 };
 use std::sync::Arc;
@@ -55,6 +55,24 @@ impl Chain {
     #[must_use]
     pub fn deterministic(&self) -> bool {
         self.stages.iter().all(|stage| stage.deterministic())
+    }
+
+    /// What has to be fetched before a batch as read may be [applied](Self::apply), one transform after the other;
+    /// `None`: nothing. See [`Transform::prepare`].
+    #[must_use]
+    pub fn prepare(&self, batch: &Batch) -> Option<Preparation> {
+        let mut needed: Vec<Preparation> =
+            self.stages.iter().filter_map(|stage| stage.prepare(batch)).collect();
+        match needed.len() {
+            0 => None,
+            1 => needed.pop(),
+            _ => Some(Box::pin(async move {
+                for preparation in needed {
+                    preparation.await?;
+                }
+                Ok(())
+            })),
+        }
     }
 
     /// Sends a batch as read through all stages. A record that any stage refuses is taken back with all its

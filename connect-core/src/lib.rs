@@ -111,4 +111,4 @@ pub use runtime::{
 pub use sink::{Delivery, Flush, Progress, Sink};
 pub use source::{Assigned, Commit, Event, Source};
 pub use task::Task;
-pub use transform::{Draft, Output, Transform};
+pub use transform::{Draft, Output, Preparation, Transform};

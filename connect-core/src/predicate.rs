@@ -1,7 +1,7 @@
 //! Conditions on records, and transforms that apply only where one holds.
 
 use crate::{
-    Error, Output, Record, Transform,
+    Batch, Error, Output, Preparation, Record, Transform,
     config::{Reader, Value},
     registry::{Factory, Registry},
 };
@@ -67,6 +67,11 @@ impl Transform for Conditional {
             return Ok(());
         }
         self.transform.apply(record, out)
+    }
+
+    fn prepare(&self, batch: &Batch) -> Option<Preparation> {
+        // Also what other records of the batch would need: to ask the predicate twice would cost more.
+        self.transform.prepare(batch)
     }
 
     fn describe(&self) -> Option<String> {

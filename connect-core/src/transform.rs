@@ -1,10 +1,13 @@
 //! The transform contract: one record in, none, one or many out.
 
 use crate::{
-    Error, Record,
+    Batch, Error, Record,
     record::{AS_READ, NO_TIMESTAMP, Row, Span, append, write_headers},
 };
-use std::sync::Arc;
+use std::{future::Future, pin::Pin, sync::Arc};
+
+/// Work that has to be done before a batch can pass a transform: see [`Transform::prepare`].
+pub type Preparation = Pin<Box<dyn Future<Output = Result<(), Error>> + Send>>;
 
 /// Changes, drops or multiplies records. Synchronous and pure.
 ///
@@ -74,6 +77,28 @@ pub trait Transform: Send + Sync {
     /// Poison: this record can't be transformed. Its emissions are taken back.
     fn apply(&self, record: Record<'_>, out: &mut Output) -> Result<(), Error>;
 
+    /// What has to be fetched before `batch` may pass, such as schemas that its records name; `None`, the default:
+    /// nothing, at no cost. The future owns what it needs and puts what it fetched where [`apply`](Self::apply)
+    /// finds it.
+    ///
+    /// # Contract
+    /// - It is shown the batch **as read**, once per batch, whatever transforms stand before this one: a transform
+    ///   that prepares stands where the part that it looks at has not been changed yet.
+    /// - It fetches what never changes once it is there. The outcome of `apply` must not depend on when it ran.
+    /// - What cannot be had for a single record (an id that does not exist) is no error here: `apply` refuses
+    ///   that record.
+    ///
+    /// # Errors of the future
+    /// Retriable: `prepare` is called again after a pause, for ever, and the status says since when and why; nothing
+    /// is read meanwhile, while commits, rebalances and orders go on. Any other class ends the task.
+    ///
+    /// # Cancel safety
+    /// The future is dropped when the task ends.
+    fn prepare(&self, batch: &Batch) -> Option<Preparation> {
+        let _nothing_to_fetch = batch;
+        None
+    }
+
     /// What this transform does, complete enough that an equal text means equal results: its name and its
     /// configuration. File sinks compare it after a restart. `None`: it cannot be described (a closure).
     fn describe(&self) -> Option<String> {
@@ -89,6 +114,10 @@ pub trait Transform: Send + Sync {
 impl<T: Transform + ?Sized> Transform for Arc<T> {
     fn apply(&self, record: Record<'_>, out: &mut Output) -> Result<(), Error> {
         (**self).apply(record, out)
+    }
+
+    fn prepare(&self, batch: &Batch) -> Option<Preparation> {
+        (**self).prepare(batch)
     }
 
     fn describe(&self) -> Option<String> {

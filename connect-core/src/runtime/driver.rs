@@ -4,6 +4,7 @@ use super::{
     letterbox::Letterbox,
     metrics::TaskMetrics,
     options::Options,
+    preparing::{Prepared, Preparing},
     state::{Action, Phase, State},
     status::{PartitionStatus, TaskState, TaskStatus},
     tap::{TapStage, Taps},
@@ -48,6 +49,7 @@ pub(crate) struct Run {
     pub(crate) source: Box<dyn Source>,
     pub(crate) sink: Box<dyn DynSink>,
     pub(crate) chain: Chain,
+    pub(crate) preparing: Preparing,
     pub(crate) letters: Letterbox,
     pub(crate) budget: Budget,
     pub(crate) taps: Arc<Taps>,
@@ -62,6 +64,7 @@ pub(crate) struct Run {
 enum Woken {
     Order(Option<Order>),
     Source(Result<crate::Event, Error>),
+    Prepared(Prepared),
     Sink(Result<crate::Progress, Error>),
     Posted(super::state::Posted),
     Tick,
@@ -96,7 +99,7 @@ impl Run {
         // Jobs end with the sink: nothing of it may run on while the partitions go to somebody else.
         drop(self.sink);
         log_failure("close the source", timeout(CLOSE_TIMEOUT, self.source.close()).await);
-        publish(&self.status, &self.metrics, &self.budget, &state);
+        publish(&self.status, &self.metrics, &self.budget, &state, &self.preparing);
         ended
     }
 
@@ -121,13 +124,20 @@ impl Run {
                 }
             }
             match self.wait(state, orders, &mut ticks, deadline).await {
-                Woken::Source(Ok(event)) => state.on_source(event, Instant::now()),
+                Woken::Source(Ok(event)) => {
+                    if let Some(event) = self.preparing.admit(event) {
+                        state.on_source(event, Instant::now());
+                    }
+                }
+                Woken::Prepared(Prepared::Event(event)) => state.on_source(event, Instant::now()),
+                Woken::Prepared(Prepared::Retrying) => {}
+                Woken::Prepared(Prepared::Failed(error)) => state.fail(error),
                 Woken::Sink(Ok(progress)) => self.on_progress(progress, state),
                 Woken::Source(Err(error)) | Woken::Sink(Err(error)) => state.fail(error),
                 Woken::Posted(posted) => state.on_posted(posted, Instant::now()),
                 Woken::Tick => {
                     state.tick(Instant::now());
-                    publish(&self.status, &self.metrics, &self.budget, state);
+                    publish(&self.status, &self.metrics, &self.budget, state, &self.preparing);
                 }
                 Woken::Room => {}
                 Woken::Order(Some(Order::Pause)) => state.pause(true),
@@ -154,10 +164,11 @@ impl Run {
         ticks: &mut tokio::time::Interval,
         deadline: Option<Instant>,
     ) -> Woken {
-        let room = if state.reads() { self.budget.room() } else { 0 };
+        let reads = state.reads() && !self.preparing.is_waiting();
+        let room = if reads { self.budget.room() } else { 0 };
         if room > 0 {
             state.has_room();
-        } else if state.reads() && state.full(self.sink.jobs()) {
+        } else if reads && state.full(self.sink.jobs()) {
             return Woken::Room;
         }
         let closing = deadline.is_some();
@@ -168,8 +179,9 @@ impl Run {
             _ = ticks.tick() => Woken::Tick,
             progress = self.sink.progress() => Woken::Sink(progress),
             posted = self.letters.next() => Woken::Posted(posted),
+            prepared = self.preparing.next() => Woken::Prepared(prepared),
             event = self.source.next(room) => Woken::Source(event),
-            () = self.budget.freed(), if room == 0 && state.reads() => Woken::Room,
+            () = self.budget.freed(), if room == 0 && reads => Woken::Room,
         }
     }
 
@@ -229,7 +241,13 @@ fn log_failure<E: std::fmt::Debug>(what: &'static str, result: Result<Result<(),
     }
 }
 
-fn publish(status: &watch::Sender<TaskStatus>, metrics: &TaskMetrics, budget: &Budget, state: &State) {
+fn publish(
+    status: &watch::Sender<TaskStatus>,
+    metrics: &TaskMetrics,
+    budget: &Budget,
+    state: &State,
+    preparing: &Preparing,
+) {
     let now = Instant::now();
     status.send_modify(|status| {
         status.state = match state.phase() {
@@ -259,6 +277,7 @@ fn publish(status: &watch::Sender<TaskStatus>, metrics: &TaskMetrics, budget: &B
             .retrying
             .as_ref()
             .or(state.trouble.as_ref())
+            .or(preparing.trouble())
             .map(|(since, why)| (now - *since, why.clone()));
         metrics.update(status);
     });

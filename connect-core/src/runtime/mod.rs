@@ -12,6 +12,7 @@ mod metrics;
 mod options;
 mod partition;
 mod pipeline;
+mod preparing;
 mod preview;
 mod state;
 mod status;

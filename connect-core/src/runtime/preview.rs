@@ -1,6 +1,6 @@
 //! A dry run: what the transforms make of the first records.
 
-use super::blueprint::Blueprint;
+use super::{blueprint::Blueprint, preparing::prepare};
 use crate::{Error, Event, Record, Task};
 use bytes::Bytes;
 use std::{sync::Arc, time::Duration};
@@ -51,6 +51,7 @@ pub(crate) async fn run(
     while seen.len() < records {
         match timeout_at(deadline, source.next(ROOM)).await {
             Ok(Ok(Event::Records(batch))) => {
+                prepare(&blueprint.chain, &batch, blueprint.options.backoff, deadline).await?;
                 for record in batch.iter().take(records - seen.len()) {
                     seen.push(preview(blueprint, record));
                 }

@@ -5,6 +5,7 @@ use super::{
     driver::{Ended, Order, Run},
     letterbox::Letterbox,
     metrics::TaskMetrics,
+    preparing::Preparing,
     status::{TaskState, TaskStatus},
     tap::Taps,
 };
@@ -112,6 +113,7 @@ impl Supervisor {
             source: (blueprint.source)(&task)?,
             sink: (blueprint.sink)(&task, budget.clone())?,
             chain: blueprint.chain.clone(),
+            preparing: Preparing::new(blueprint.chain.clone(), blueprint.options.backoff),
             letters: Letterbox::new(letters, blueprint.options.backoff, budget.clone()),
             metrics: Arc::clone(&self.metrics),
             options: blueprint.options,

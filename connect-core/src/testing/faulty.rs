@@ -3,7 +3,7 @@
 use super::{Faults, Point};
 use crate::{
     Assigned, Batch, Commit, Context, DeadLetters, Delivery, Error, Event, Flush, Letter, Output,
-    PartitionId, Record, Sink, Source, Transform,
+    PartitionId, Preparation, Record, Sink, Source, Transform,
 };
 use async_trait::async_trait;
 
@@ -153,6 +153,10 @@ impl<T> FaultyTransform<T> {
 impl<T: Transform> Transform for FaultyTransform<T> {
     fn apply(&self, record: Record<'_>, out: &mut Output) -> Result<(), Error> {
         if self.faults.pass(Point::Transform)? { self.transform.apply(record, out) } else { Ok(()) }
+    }
+
+    fn prepare(&self, batch: &Batch) -> Option<Preparation> {
+        self.transform.prepare(batch)
     }
 
     fn describe(&self) -> Option<String> {

@@ -4,3 +4,5 @@
 mod kafka;
 #[cfg(feature = "testing")]
 mod pipeline;
+#[cfg(feature = "testing")]
+mod preparing;

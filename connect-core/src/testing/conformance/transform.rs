@@ -37,7 +37,7 @@ use super::{
     report::{Broken, ensure},
 };
 use crate::{
-    Batch, Chain, Error, Output, Record, Transform,
+    Batch, Chain, Error, Output, Preparation, Record, Transform,
     testing::{Delivered, Message, batch},
 };
 use std::sync::Arc;
@@ -243,6 +243,10 @@ struct Forward<T>(T);
 impl<T: Transform> Transform for Forward<T> {
     fn apply(&self, record: Record<'_>, out: &mut Output) -> Result<(), Error> {
         self.0.apply(record, out)
+    }
+
+    fn prepare(&self, batch: &Batch) -> Option<Preparation> {
+        self.0.prepare(batch)
     }
 
     fn describe(&self) -> Option<String> {
