@@ -48,6 +48,7 @@
 //! | `zstd` | yes | topics compressed with zstd; without it they yield errors only |
 //! | `ssl` | no | TLS, SCRAM and OAUTHBEARER; needs OpenSSL |
 //! | `gssapi` | no | Kerberos; needs Cyrus SASL |
+//! | `schema-registry` | no | a client for schema registries (HTTP by reqwest with rustls), and a cache that converters share |
 //! | `testing` | no | a Kafka-like log in memory, faulty sinks, a scripted HTTP server, the conformance suite |
 //!
 //! # Cancel safety
@@ -85,6 +86,8 @@ mod record;
 pub mod registry;
 mod retry;
 mod runtime;
+#[cfg(feature = "schema-registry")]
+pub mod schema_registry;
 mod sink;
 mod source;
 mod task;
