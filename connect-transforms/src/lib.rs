@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 
 mod connect;
+pub mod converters;
 mod error;
 mod flatten;
 mod java_date;

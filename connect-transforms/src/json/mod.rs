@@ -5,6 +5,7 @@
 //! a text. [`tree`] is for the few things that need a tree. All are pure.
 
 pub(crate) mod escape;
+pub(crate) mod members;
 pub(crate) mod names;
 pub(crate) mod object;
 pub(crate) mod pick;

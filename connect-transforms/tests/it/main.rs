@@ -1,10 +1,13 @@
 //! Transforms as a pipeline runs them: batches in, batches out.
 
 mod connect;
+mod converters;
 mod differential;
 mod flatten;
 mod key_wrap;
 mod processing;
+#[cfg(all(feature = "avro", feature = "protobuf", feature = "json-schema"))]
+mod schema_registry;
 
 use connect_core::{Batch, BatchBuilder, Chain, Entry, PartitionId, Transform, Transformed};
 use std::sync::Arc;
