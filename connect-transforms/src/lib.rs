@@ -3,6 +3,7 @@
 mod connect;
 pub mod converters;
 mod error;
+mod filter_by_path;
 mod flatten;
 mod java_date;
 mod json;
@@ -12,6 +13,8 @@ mod part;
 mod pattern;
 pub mod processing;
 mod register;
+mod route_by_field;
+mod unwrap;
 
 pub use connect::{
     Cast, CastConfig, DropHeaders, DropHeadersConfig, ExtractField, ExtractFieldConfig, FieldSyntax, Filter,
@@ -23,11 +26,14 @@ pub use connect::{
     TopicNameMatches, TopicNameMatchesConfig, UnixPrecision, ValueToKey, ValueToKeyConfig,
     register_predicates,
 };
+pub use filter_by_path::{FilterByPath, FilterByPathConfig, FilterType, OnMissingOrNull};
 pub use flatten::{Arrays, Flatten, FlattenConfig};
 pub use jsonpath::{JsonPath, JsonPathError};
 pub use key_wrap::{InvalidUtf8, KeyWrap, KeyWrapConfig};
 pub use processing::{DataProcessing, DataProcessingConfig};
 pub use register::register;
+pub use route_by_field::{OnMissing, RouteByField, RouteByFieldConfig};
+pub use unwrap::{DeleteHandling, ExtractNewRecordState, UnwrapConfig};
 
 #[doc(hidden)]
 pub mod testing;

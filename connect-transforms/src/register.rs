@@ -1,8 +1,11 @@
 //! The transforms by their names.
 
-use crate::{DataProcessing, DataProcessingConfig, Flatten, FlattenConfig, KeyWrap, KeyWrapConfig};
+use crate::{
+    DataProcessing, DataProcessingConfig, ExtractNewRecordState, FilterByPath, FilterByPathConfig, Flatten,
+    FlattenConfig, KeyWrap, KeyWrapConfig, RouteByField, RouteByFieldConfig, UnwrapConfig, part::Part,
+};
 use connect_core::{
-    Transform,
+    Error, Transform,
     registry::{DuplicateName, Plugin, Registry},
 };
 use std::sync::Arc;
@@ -37,9 +40,39 @@ pub fn register(registry: &mut Registry<Arc<dyn Transform>>) -> Result<(), Dupli
     registry.add(Plugin::new("DataProcessing", |config: DataProcessingConfig| {
         Ok(Arc::new(DataProcessing::from_config(&config)?) as Arc<dyn Transform>)
     }))?;
+    register_events(registry)?;
     registry.add(Plugin::new("KeyWrap", |config: KeyWrapConfig| {
         Ok(Arc::new(KeyWrap::from_config(&config)) as Arc<dyn Transform>)
     }))
+}
+
+/// Unwrapping, routing and filtering: what is not Kafka's and everybody has.
+fn register_events(registry: &mut Registry<Arc<dyn Transform>>) -> Result<(), DuplicateName> {
+    let checked = |problem: String| Error::fatal("make the transform", problem);
+    registry.add(
+        Plugin::new("io.debezium.transforms.ExtractNewRecordState", move |config: UnwrapConfig| {
+            Ok(Arc::new(ExtractNewRecordState::from_config(&config).map_err(checked)?) as Arc<dyn Transform>)
+        })
+        .alias("Unwrap"),
+    )?;
+    for (part, of, alias) in [(Part::Value, "$Value", Some("")), (Part::Key, "$Key", None)] {
+        let mut route = Plugin::new(format!("RouteByField{of}"), move |config: RouteByFieldConfig| {
+            Ok(Arc::new(RouteByField::new(part, &config).map_err(checked)?) as Arc<dyn Transform>)
+        });
+        let class = format!("io.confluent.connect.transforms.Filter{of}");
+        let mut filter = Plugin::new(class, move |config: FilterByPathConfig| {
+            let filter = FilterByPath::new(part, &config);
+            Ok(Arc::new(filter.map_err(|error| checked(error.to_string()))?) as Arc<dyn Transform>)
+        })
+        .alias(format!("FilterByPath{of}"));
+        if let Some(none) = alias {
+            route = route.alias(format!("RouteByField{none}"));
+            filter = filter.alias("io.confluent.connect.transforms.Filter").alias("FilterByPath");
+        }
+        registry.add(route)?;
+        registry.add(filter)?;
+    }
+    Ok(())
 }
 
 #[cfg(test)]
@@ -82,6 +115,39 @@ mod tests {
         let made = described("DataProcessing", &[("rules", rules)]).unwrap();
         assert!(made.starts_with("DataProcessing rules={"), "{made}");
         assert!(described("DataProcessing", &[]).unwrap_err().contains("rules.file"));
+    }
+
+    #[test]
+    fn unwrapping_routing_and_filtering_are_found_by_their_names() {
+        for name in ["io.debezium.transforms.ExtractNewRecordState", "ExtractNewRecordState", "Unwrap"] {
+            let settings = [("delete.tombstone.handling.mode", "REWRITE"), ("add.fields", "op, source.lsn")];
+            let described = described(name, &settings).unwrap();
+            assert!(described.contains("mode=rewrite") && described.contains("__source_lsn"), "{described}");
+        }
+        for (name, of) in
+            [("RouteByField", "value"), ("RouteByField$Value", "value"), ("RouteByField$Key", "key")]
+        {
+            let described = described(name, &[("field", "$.a"), ("topic.format", "x-${field}")]).unwrap();
+            assert!(described.contains(&format!("of={of}")), "{described}");
+        }
+        let settings = [("filter.condition", "$[?(@.a == 1)]"), ("filter.type", "exclude")];
+        for name in ["io.confluent.connect.transforms.Filter$Value", "Filter$Value", "FilterByPath"] {
+            assert!(described(name, &settings).unwrap().contains("of=value"), "{name}");
+        }
+        assert!(described("Filter$Key", &settings).unwrap().contains("of=key"));
+    }
+
+    #[test]
+    fn conditions_and_paths_that_are_none_are_told_before_anything_runs() {
+        assert!(described("RouteByField", &[("field", "$..a")]).unwrap_err().contains("one place"));
+        assert!(described("RouteByField", &[("field", "$.a"), ("topic.format", "${x}")]).is_err());
+        assert!(described("RouteByField", &[("field", "$.a"), ("on.missing", "fallback")]).is_err());
+        let text = described("FilterByPath", &[("filter.condition", "$[?(@"), ("filter.type", "include")]);
+        assert!(text.unwrap_err().contains("character"));
+        assert!(described("Unwrap", &[("add.fields", "a.b.c")]).unwrap_err().contains("add.fields"));
+        assert!(
+            described("Unwrap", &[("delete.handling.mode", "drop")]).unwrap_err().contains("unknown key")
+        );
     }
 
     #[test]

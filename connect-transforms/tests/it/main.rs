@@ -3,6 +3,7 @@
 mod connect;
 mod converters;
 mod differential;
+mod events;
 mod flatten;
 mod key_wrap;
 mod processing;
