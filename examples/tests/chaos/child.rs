@@ -25,6 +25,9 @@ pub(crate) struct Worker {
     log: PathBuf,
 }
 
+/// What README recommends where memory is short: jemalloc otherwise keeps what was freed for ten seconds.
+const MALLOC_CONF: &str = "narenas:1,dirty_decay_ms:100";
+
 impl Worker {
     /// Starts a child. `root` keeps its log and markers.
     pub(crate) fn start(root: &Path, name: &str, pipelines: &[PipelineSpec]) -> Self {
@@ -42,6 +45,7 @@ impl Worker {
             .args(["--ignored", "--exact", "worker::child", "--nocapture", "--test-threads=1"])
             .env(VARIABLE, serde_json::to_string(&spec).expect("a spec is JSON"))
             .env("RUST_LOG", level)
+            .env("MALLOC_CONF", MALLOC_CONF)
             // The child ends when this pipe does, that is with us.
             .stdin(Stdio::piped())
             .stdout(output.try_clone().expect("a log"))
@@ -169,11 +173,6 @@ impl Worker {
     pub(crate) fn peak_rss_kib(&self) -> u64 {
         let text = if cfg!(debug_assertions) { self.proc_kib("RssFile:") } else { 0 };
         self.proc_kib("VmHWM:") - text
-    }
-
-    /// Resident memory that is not a mapped file, in KiB, now.
-    pub(crate) fn anonymous_kib(&self) -> u64 {
-        self.proc_kib("RssAnon:")
     }
 
     fn proc_kib(&self, field: &str) -> u64 {
