@@ -1,6 +1,6 @@
 //! Data processing: chains of parsing and field rules, filters, and the form of the result.
 //!
-//! [`DataProcessing`](crate::DataProcessing) is the transform; here are the [`Rules`] that it is told, and what
+//! [`DataProcessing`] is the transform; here are the [`Rules`] that it is told, and what
 //! [`explain`](crate::DataProcessing::explain) answers.
 
 mod config;
