@@ -50,13 +50,17 @@ pub async fn run<C: Config>(add_sink: impl FnOnce(C, PipelineBuilder) -> Pipelin
 fn load<C: Config>(add_sink: impl FnOnce(C, PipelineBuilder) -> PipelineBuilder) -> Result<Pipeline, String> {
     let file = std::env::args().nth(1).ok_or("give the configuration file as the first argument")?;
     let settings = Settings::from_file(file, &Providers::system()).map_err(|e| e.to_string())?;
-    let (config, sink, transforms) = config::read::<C>(&settings).map_err(|e| e.to_string())?;
-    let kafka = config.kafka();
-    let mut builder = Pipeline::builder(&config.name)
-        .tasks_max(config.tasks_max)
-        .poison(config.poison())
-        .options(|options| options.commit_interval = config.commit_interval)
+    let config::File { pipeline, sink, converters, transforms } =
+        config::read::<C>(&settings).map_err(|e| e.to_string())?;
+    let kafka = pipeline.kafka();
+    let mut builder = Pipeline::builder(&pipeline.name)
+        .tasks_max(pipeline.tasks_max)
+        .poison(pipeline.poison())
+        .options(|options| options.commit_interval = pipeline.commit_interval)
         .source(move |task| Ok(KafkaSource::new(kafka.clone(), task)));
+    for convert in converters.first().map_err(|e| e.report())? {
+        builder = builder.transform(convert);
+    }
     for make in transforms {
         builder = builder.transform(make().map_err(|e| e.report())?);
     }

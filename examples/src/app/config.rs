@@ -7,6 +7,7 @@ use connect_core::{
     read_transforms,
     registry::{Factory, Registry},
 };
+use connect_transforms::converters::{Converters, ConvertersRegistry};
 use std::{sync::Arc, time::Duration};
 
 connect_core::choices! {
@@ -87,17 +88,26 @@ impl PipelineConfig {
     }
 }
 
-type Transforms = Vec<Factory<Arc<dyn Transform>>>;
+/// All that a file says.
+pub(super) struct File<C> {
+    pub(super) pipeline: PipelineConfig,
+    pub(super) sink: C,
+    pub(super) converters: Converters,
+    pub(super) transforms: Vec<Factory<Arc<dyn Transform>>>,
+}
 
-/// Reads a whole file: the pipeline, its sink and its transforms, with all problems at once.
-pub(super) fn read<C: Config>(settings: &Settings) -> Result<(PipelineConfig, C, Transforms), ConfigError> {
+/// Reads a whole file: the pipeline, its sink, converters and transforms, with all problems at once.
+pub(super) fn read<C: Config>(settings: &Settings) -> Result<File<C>, ConfigError> {
     let (mut known, mut predicates) = (Registry::new("transform"), Registry::new("predicate"));
     connect_transforms::register(&mut known).expect("the transforms' names differ");
     connect_transforms::register_predicates(&mut predicates).expect("the predicates' names differ");
     let mut reader = Reader::new(settings);
     let (pipeline, sink) = (reader.read::<PipelineConfig>(), reader.read::<C>());
+    let converters = ConvertersRegistry::new().read(&mut reader);
     let transforms = read_transforms(&known, &predicates, &mut reader);
-    let all =
-        pipeline.zip(sink).zip(transforms).map(|((pipeline, sink), transforms)| (pipeline, sink, transforms));
-    reader.finish().result(all)
+    let file = pipeline
+        .zip(sink)
+        .zip(converters.zip(transforms))
+        .map(|((pipeline, sink), (converters, transforms))| File { pipeline, sink, converters, transforms });
+    reader.finish().result(file)
 }
