@@ -88,7 +88,9 @@ impl JavaDate {
             (false, _) => Some(count),
         };
         let (value, length) = number(rest, width, simple).ok_or(Unreadable(start))?;
-        if !simple && width.is_some_and(|width| width != length) {
+        let digits_fit =
+            width.is_none_or(|width| width == length) && (field != Field::Fraction || length <= 9);
+        if !simple && !digits_fit {
             return Err(Unreadable(start));
         }
         let two_digits = count <= 2 && length == 2 && value >= 0 && rest.as_bytes()[0].is_ascii_digit();
@@ -113,9 +115,11 @@ impl JavaDate {
             let sound = (1..=12).contains(&month)
                 && (1..=days_in_month(year, month)).contains(&day)
                 && (0..24).contains(&hour)
+                && read.half_hour.is_none_or(|hour| (0..12).contains(&hour))
                 && (0..60).contains(&read.minute)
                 && (0..60).contains(&read.second)
-                && read.day_of_year.is_none_or(|day| (1..=366).contains(&day));
+                && (0..1_000_000_000).contains(&read.nanos)
+                && read.day_of_year.is_none_or(|day| (1..=337 + days_in_month(year, 2)).contains(&day));
             if !sound {
                 return None;
             }
@@ -169,8 +173,8 @@ fn is_number(field: Field, count: usize) -> bool {
     }
 }
 
-/// An integer at the start of `text`, of at most `width` bytes, and its length. Values beyond 32 bits become what
-/// Java's `Number.intValue` makes of them.
+/// An integer at the start of `text`, of at most `width` bytes, and its length. Signed values beyond 32 bits become what
+/// Java's `Number.intValue` makes of them; others are none, as no field of a date is that large.
 fn number(text: &str, width: Option<usize>, signed: bool) -> Option<(i64, usize)> {
     let bytes = &text.as_bytes()[..width.unwrap_or(usize::MAX).min(text.len())];
     let negative = signed && bytes.first() == Some(&b'-');
@@ -180,7 +184,7 @@ fn number(text: &str, width: Option<usize>, signed: bool) -> Option<(i64, usize)
     }
     let length = digits + usize::from(negative);
     let value = match text[..length].parse::<i64>() {
-        Ok(value) if !signed => value,
+        value if !signed => value.ok().filter(|value| *value <= i64::from(i32::MAX))?,
         #[allow(clippy::cast_possible_truncation, reason = "as Java's intValue does")]
         Ok(value) => i64::from(value as i32),
         Err(_) if negative => i64::from(i32::MIN),

@@ -79,6 +79,29 @@ fn a_formatter_reads_fractions_and_refuses_what_is_left_or_out_of_range() {
 }
 
 #[test]
+fn a_formatter_refuses_numbers_that_no_field_of_a_date_has() {
+    for (pattern, text) in [
+        ("y-M-d", "9000000000000000000-1-1"),
+        ("y-M-d", "99999999999999999999-1-1"),
+        ("h a", "9223372036854775807 PM"),
+        ("K a", "9223372036854775807 PM"),
+        ("K a", "12 AM"),
+        ("yyyy-MM-dd hh", "2021-01-01 13"),
+        ("HH:mm:ss.S", "01:02:03.1234567890123"),
+        ("HH:mm:ss.S", "01:02:03.0123456789"),
+        ("HH:mm:ss.n", "01:02:03.1000000000"),
+        ("yyyy-D", "2021-366"),
+    ] {
+        assert!(formatter(pattern).parse(text).is_err(), "{pattern} {text}");
+    }
+    assert_eq!(formatter("HH:mm:ss.S").parse("00:00:00.123456789").unwrap(), 123_456_789);
+    assert_eq!(formatter("ss.n").parse("00.999999999").unwrap(), 999_999_999);
+    assert!(
+        formatter("yyyy-D").parse("2020-366").is_ok() && formatter("y-M-d").parse("2147483647-1-1").is_ok()
+    );
+}
+
+#[test]
 fn a_zone_is_used_where_the_text_names_none() {
     let shanghai = simple("yyyy-MM-dd HH:mm:ss").zone(TimeZone::get("Asia/Shanghai").unwrap());
     assert_eq!(shanghai.parse("1970-01-01 08:00:00").unwrap(), 0);
