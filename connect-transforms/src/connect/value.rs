@@ -22,7 +22,8 @@ impl Kind {
         match schema.logical_name() {
             Some("Decimal") => {
                 let scale = schema.parameters.iter().find(|(name, _)| name == "scale");
-                Self::Decimal(scale.and_then(|(_, scale)| scale.parse().ok()))
+                // Java has 32 bits for it.
+                Self::Decimal(scale.and_then(|(_, scale)| scale.parse::<i32>().ok()).map(i64::from))
             }
             Some("Date") => Self::Date,
             Some("Time") => Self::Time,

@@ -395,3 +395,19 @@ proptest! {
         prop_assert_eq!(text("ReplaceField", &[("renames", "AA:a")], &there), json);
     }
 }
+
+#[test]
+fn a_decimal_whose_scale_java_cannot_have_is_refused() {
+    let record = |scale: &str| {
+        format!(
+            r#"{{"schema":{{"type":"struct","fields":[{{"type":"bytes","field":"d","name":"org.apache.kafka.connect.data.Decimal","version":1,"parameters":{{"scale":"{scale}"}}}}]}},"payload":{{"d":"MDk="}}}}"#
+        )
+    };
+    for spec in ["d:string", "d:float64", "d:int64"] {
+        for scale in ["-9223372036854775808", "9223372036854775807", "2147483648", "x", ""] {
+            assert!(error("Cast", &[("spec", spec)], &record(scale)).contains("scale"), "{spec} {scale}");
+        }
+    }
+    let made = text("Cast", &[("spec", "d:string")], &record("-2147483648"));
+    assert!(made.ends_with(r#""payload":{"d":"1.2345E+2147483652"}}"#), "{made}");
+}
