@@ -5,6 +5,8 @@ use connect_core::Error;
 
 /// Characters of a name that a message shows; a name is as long as its author wants.
 const SHOWN_MAX: usize = 128;
+/// Bytes that any other message has, about: Kafka's have the whole value in them, which becomes a header of the dead letter.
+const WORDS_MAX: usize = 2048;
 
 /// What is wrong with a record.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -39,7 +41,14 @@ impl Refused {
     /// Something with the record's data, in words.
     #[cold]
     pub(crate) fn data(what: impl Into<String>) -> Self {
-        Self::Data(what.into())
+        let mut what = what.into();
+        if what.len() > WORDS_MAX {
+            let cut = (0..=WORDS_MAX).rev().find(|&cut| what.is_char_boundary(cut));
+            what.truncate(cut.unwrap_or_default());
+            what.push('…');
+            what.shrink_to_fit();
+        }
+        Self::Data(what)
     }
 
     /// All of them are about the record: `operation` completes "failed to …".

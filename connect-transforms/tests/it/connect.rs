@@ -411,3 +411,16 @@ fn a_decimal_whose_scale_java_cannot_have_is_refused() {
     let made = text("Cast", &[("spec", "d:string")], &record("-2147483648"));
     assert!(made.ends_with(r#""payload":{"d":"1.2345E+2147483652"}}"#), "{made}");
 }
+
+#[test]
+fn a_message_about_a_huge_value_is_short() {
+    let json = format!("{{\"a\":\"{}\"}}", "é".repeat(1 << 20));
+    for (name, keys) in [
+        ("TimestampConverter", &[("field", "a"), ("target.type", "unix"), ("format", "yyyy")][..]),
+        ("Cast", &[("spec", "a:int8")]),
+        ("Cast", &[("spec", "a:float64")]),
+    ] {
+        let error = error(name, keys, &json);
+        assert!(error.contains("ééé") && error.len() < 4096, "{name}: {} bytes", error.len());
+    }
+}
