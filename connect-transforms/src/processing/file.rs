@@ -450,11 +450,15 @@ fn read_field(mut at: At<'_>, problems: &mut Problems) -> FieldRule {
     let mut operations: Vec<ValueOperation> = Vec::new();
     operations.extend(at.object("ValueOperate", problems).and_then(|at| read_operation(at, problems)));
     let list = at.list("ValueOperates", problems);
-    if !list.is_empty() && !operations.is_empty() {
-        // The API shows the only operation in both places.
-        operations.clear();
+    let list: Vec<_> = list.into_iter().filter_map(|at| read_operation(at, problems)).collect();
+    // The API shows the only operation in both places.
+    if list.first().is_some_and(|first| operations.first().is_some_and(|only| only != first)) {
+        let allowed = "the first of ValueOperates, or only one of the two keys";
+        problems.add_allowed(at.path("ValueOperate"), "another operation than in ValueOperates", allowed);
     }
-    operations.extend(list.into_iter().filter_map(|at| read_operation(at, problems)));
+    if !list.is_empty() {
+        operations = list;
+    }
     at.end(problems);
     FieldRule { name, source, kind, operations }
 }

@@ -146,6 +146,13 @@ fn smaller_mistakes_are_found_too() {
         (with("RowParam", json!({ "RowContent": "VALUE" })), "RowParam: the output is JSON"),
         (with("BatchAnalyse", json!({ "Format": "BOTH" })), "BatchAnalyse.Format: \"BOTH\""),
         (with("FailureParam", json!({})), "FailureParam.Type: missing"),
+        (
+            json_chain(
+                &json!([{ "Key": "a", "Operate": "MAPPING", "Value": "a", "ValueOperate": { "Type": "TRIM" },
+                "ValueOperates": [{ "Type": "LOWERCASE" }] }]),
+            ),
+            "FieldChain[0].SMT[0].ValueOperate: another operation than in ValueOperates",
+        ),
     ] {
         let found = problems(&file);
         assert!(found.iter().any(|problem| problem.contains(expected)), "{expected}: {found:?}");
