@@ -73,7 +73,9 @@ impl<'a> Context<'a> {
 
     /// Whether so many more bytes may be made.
     pub(super) fn check(self, more: usize) -> Result<(), Why> {
-        if self.bump.allocated_bytes().saturating_add(more) > self.room {
+        // Blocks double: what is still free in the last one may be half of it all.
+        let taken = self.bump.allocated_bytes().saturating_sub(self.bump.chunk_capacity());
+        if taken.saturating_add(more) > self.room {
             return Err(Why::TooLarge(self.room));
         }
         Ok(())

@@ -28,11 +28,12 @@ const RESULT_GROWTH: usize = 16;
 const ROOM: usize = 16 << 20;
 const GROWTH: usize = 64;
 const GROWTH_MAX: usize = 1 << 30;
-/// Memory kept for the next record.
-const KEPT_MAX: usize = 256 << 10;
+/// Memory that every record begins with: a block of this size, whatever records before it took, because what is taken
+/// counts against [`ROOM`], and a record must not be poison or not by its neighbours.
+const KEPT: usize = 256 << 10;
 
 thread_local! {
-    static BUMP: RefCell<Bump> = RefCell::new(Bump::new());
+    static BUMP: RefCell<Bump> = RefCell::new(Bump::with_capacity(KEPT));
 }
 
 /// The product's "simple data processing": parses a record in chains, makes fields of it by rules, filters it and writes
@@ -196,7 +197,7 @@ impl DataProcessing {
         let mut elements = Elements::new(text)?;
         let (start, merge) = (out.len(), mode == BatchMode::Merge);
         while let Some(element) = elements.next()? {
-            bump.reset();
+            empty(bump);
             let context = Context { bump, now_ms, room };
             if let Some(fields) = self.plan.run(element, context, trace)? {
                 if merge {
@@ -312,13 +313,19 @@ fn separate(out: &mut Vec<u8>, start: usize, ends: &[usize]) {
 pub(super) fn with_bump<T>(run: impl FnOnce(&mut Bump) -> T) -> T {
     BUMP.with_borrow_mut(|bump| {
         let done = run(bump);
-        if bump.allocated_bytes() > KEPT_MAX {
-            *bump = Bump::new();
-        } else {
-            bump.reset();
-        }
+        empty(bump);
         done
     })
+}
+
+/// As it was in the beginning.
+fn empty(bump: &mut Bump) {
+    // A second block would be twice as large as the first one.
+    if bump.allocated_bytes() > 2 * KEPT {
+        *bump = Bump::with_capacity(KEPT);
+    } else {
+        bump.reset();
+    }
 }
 
 /// The elements of a record that is an array of objects.

@@ -24,6 +24,28 @@ fn a_hundred_thousand_levels_pass_where_no_tree_is_needed() {
 }
 
 #[test]
+fn whether_a_record_meets_the_limits_does_not_depend_on_those_before_it() {
+    let made = |constant: usize| {
+        let cut = ValueOperation::Substring { start: 0, end: 1 };
+        let rules =
+            Rules::new([ChainRules::json()
+                .field(FieldRule::constant(&"x".repeat(constant)).named("c").operation(cut))]);
+        let processing = DataProcessing::new(&rules).unwrap();
+        let run = |value: &str| processing.write(value.as_bytes(), 0, &mut Vec::new()).is_ok();
+        let wide: Vec<String> = (0..2000).map(|n| format!("\"\\u0041{n}\":{n}")).collect();
+        let fresh = std::thread::scope(|scope| scope.spawn(|| run("{}")).join().unwrap());
+        run(&format!("{{{}}}", wide.join(",")));
+        assert_eq!(run("{}"), fresh, "{constant}");
+        fresh
+    };
+    let room = 16 << 20;
+    for below in [1, 4, 16, 64, 128, 256, 300] {
+        made(room - (below << 10));
+    }
+    assert!(made(room - (512 << 10)) && !made(room), "the limit is somewhere in between");
+}
+
+#[test]
 fn a_hundred_thousand_fields_take_linear_time() {
     let members: Vec<String> = (0..100_000).map(|n| format!("\"k{n}\":{n}")).collect();
     let value = format!("{{{}}}", members.join(","));
