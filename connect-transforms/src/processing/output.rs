@@ -138,7 +138,7 @@ pub(super) fn write_row<'a>(
         limit.check(out.len())
     };
     for field in fields {
-        let text = if field.value.is_null() { "" } else { field.value.text(bump) };
+        let text = if field.value.is_null() { "" } else { field.value.line(bump) };
         entry(field.name, text)?;
     }
     if let Some(origin) = origin {

@@ -87,7 +87,8 @@ thread_local! {
 ///   `ONE_BY_ONE` gives a record for each, `MERGE` one record that is an array. No element left: filtered.
 /// - A record that does not meet all filters is *filtered*, never failed.
 /// - Null values (tombstones) pass as they are, as do keys, headers and timestamps.
-/// - Numbers keep their text and fields their order wherever no rule changes them. A result is one line.
+/// - Numbers keep their text and fields their order wherever no rule changes them. A result is one line, unless it is a
+///   row and a text in it has line breaks.
 /// - `KeepMetadata` adds `__topic`, `__partition`, `__offset` and `__timestamp` (milliseconds or `null`) at the end.
 /// - A row is the fields' texts; `null` is written as nothing.
 ///

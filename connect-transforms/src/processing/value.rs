@@ -46,6 +46,16 @@ impl<'a> Val<'a> {
         }
     }
 
+    /// As [`text`](Self::text), with JSON on one line.
+    pub(super) fn line(self, bump: &'a Bump) -> &'a str {
+        match self {
+            Self::Json(json) if json.starts_with(['{', '[']) && json.contains(['\n', '\r']) => {
+                bump.alloc_str(&json.replace(['\n', '\r'], ""))
+            }
+            other => other.text(bump),
+        }
+    }
+
     /// The value as JSON.
     pub(super) fn json(self, bump: &'a Bump) -> &'a str {
         match self {

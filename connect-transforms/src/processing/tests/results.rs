@@ -87,6 +87,13 @@ fn all_filters_must_hold_and_what_they_drop_is_filtered_not_failed() {
 }
 
 #[test]
+fn json_in_a_row_is_one_line() {
+    let rules = Rules::new([ChainRules::json()]).rows(RowContent::Value, None, Some("|"));
+    let made = made_by(&rules, "{\"a\":[1,\n 2],\"b\":{\"c\":\r\n\"x\\ny\"},\"d\":\"x\\ny\"}").unwrap();
+    assert_eq!(made, "[1, 2]|{\"c\":\"x\\ny\"}|x\ny");
+}
+
+#[test]
 fn rows_hold_values_or_keys_and_values() {
     let value = r#"{"a":1.0,"b":"x\ty\"","c":null,"d":{"e":[1]}}"#;
     let rules = |content, key_value, entry| Rules::new([ChainRules::json()]).rows(content, key_value, entry);
