@@ -13,7 +13,7 @@ use jiff::{
 };
 
 /// Numbers from here on are milliseconds, smaller ones seconds: the year 5138 or 1973.
-const MILLIS_FROM: i128 = 100_000_000_000;
+const MILLIS_FROM: u128 = 100_000_000_000;
 
 #[derive(Clone, Debug)]
 pub(super) struct DateOp {
@@ -102,7 +102,7 @@ fn unix(text: &str) -> Result<i128, String> {
     }
     let digits: String = fraction.chars().chain(std::iter::repeat('0')).take(9).collect();
     let nanos: i128 = digits.parse().map_err(|_| wrong())?;
-    let unit = if number.abs() < MILLIS_FROM { 1_000_000_000 } else { 1_000_000 };
+    let unit = if number.unsigned_abs() < MILLIS_FROM { 1_000_000_000 } else { 1_000_000 };
     let signed = if whole.starts_with('-') { -nanos } else { nanos };
     let total = number.checked_mul(unit).and_then(|whole| whole.checked_add(signed * unit / 1_000_000_000));
     total.ok_or_else(wrong)

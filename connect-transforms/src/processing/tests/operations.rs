@@ -88,6 +88,7 @@ fn dates_are_read_in_every_documented_form_and_written_in_the_zone() {
         (ymd(), r#""2022-13-26""#),
         (ymd().unix(), r#""1e9""#),
         (ymd().unix(), "99999999999999999999999"),
+        (ymd().unix(), "-170141183460469231731687303715884105728"),
         (ymd().unix(), "[1]"),
         (ymd().reading("yyyy"), r#""22""#),
     ] {
