@@ -1,6 +1,6 @@
 //! Types of fields.
 
-use super::{rules::FieldType, value::Val, why::Why};
+use super::{number::whole, rules::FieldType, value::Val, why::Why};
 use crate::json::Scanner;
 use bumpalo::Bump;
 
@@ -49,11 +49,8 @@ fn int64<'a>(value: Val<'a>, bump: &'a Bump) -> Result<Val<'a>, Why> {
         let written = buffer.format(whole);
         return Ok(Val::Json(if written == text { text } else { bump.alloc_str(written) }));
     }
-    // Below 2^53 a double is exact, and above a fraction or an exponent would be a guess.
-    let whole = text.parse::<f64>().ok().filter(|n| n.fract() == 0.0 && n.abs() < 9_007_199_254_740_992.0);
-    match whole {
-        #[allow(clippy::cast_possible_truncation, reason = "it has no fraction and is below 2^53")]
-        Some(whole) => Ok(Val::Json(bump.alloc_str(itoa::Buffer::new().format(whole as i64)))),
+    match whole(text).and_then(|whole| i64::try_from(whole).ok()) {
+        Some(whole) => Ok(Val::Json(bump.alloc_str(itoa::Buffer::new().format(whole)))),
         None => Err(Why::kind(text, "INT64")),
     }
 }

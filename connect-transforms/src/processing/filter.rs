@@ -1,6 +1,7 @@
 //! Filters: conditions that results must meet.
 
 use super::{
+    number::whole,
     rules::{FilterMode, FilterRule},
     value::{Field, Val},
 };
@@ -88,10 +89,12 @@ fn compares(either: &[Vec<Comparison>], value: Val<'_>, text: &str) -> bool {
     let text = text.trim();
     let number = text.parse::<f64>().ok().filter(|n| !n.is_nan());
     let numeric = !matches!(value, Val::Json(json) if json.starts_with(['{', '[', 't', 'f']));
-    let Some(number) = number.filter(|_| numeric) else {
+    // `inf` and `nan` are doubles for Rust, and no numbers in a record.
+    let Some(number) = number.filter(|_| numeric && text.ends_with(|c: char| c.is_ascii_digit() || c == '.'))
+    else {
         return false;
     };
-    let whole = text.parse::<i128>().ok();
+    let whole = whole(text);
     either.iter().any(|all| all.iter().all(|one| one.holds(number, whole)))
 }
 
@@ -131,7 +134,7 @@ fn comparisons(text: &str) -> Result<Vec<Vec<Comparison>>, (String, &'static str
             operators.into_iter().find_map(|(sign, operator)| Some((text.strip_prefix(sign)?, operator)))?;
         let number = number.trim();
         let double = number.parse::<f64>().ok().filter(|n| n.is_finite())?;
-        Some(Comparison { operator, number: double, whole: number.parse().ok() })
+        Some(Comparison { operator, number: double, whole: whole(number) })
     };
     text.split('|')
         .map(|all| {

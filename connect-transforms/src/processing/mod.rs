@@ -9,6 +9,7 @@ mod date;
 mod explain;
 mod file;
 mod filter;
+mod number;
 mod operation;
 mod output;
 mod plan;
