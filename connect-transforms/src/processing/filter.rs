@@ -149,13 +149,21 @@ impl Network {
     fn parse(text: &str) -> Option<Self> {
         let text = text.trim();
         let (address, bits) = match text.split_once('/') {
-            Some((address, bits)) => (address, Some(bits.parse::<u32>().ok()?)),
+            Some((address, bits)) if !bits.starts_with('+') => (address, Some(bits.parse::<u32>().ok()?)),
+            Some(_) => return None,
             None => (text, None),
         };
         let address: IpAddr = address.parse().ok()?;
         let most = if address.is_ipv4() { 32 } else { 128 };
         let bits = bits.unwrap_or(most);
-        (bits <= most).then_some(Self { address, bits })
+        if bits > most {
+            return None;
+        }
+        // Addresses are asked in their IPv4 form, see `contains`.
+        Some(match (address, address.to_canonical(), bits.checked_sub(96)) {
+            (IpAddr::V6(_), address @ IpAddr::V4(_), Some(bits)) => Self { address, bits },
+            _ => Self { address, bits },
+        })
     }
 
     /// An IPv4 address that is written as IPv6 (`::ffff:1.2.3.4`) is the IPv4 address.
