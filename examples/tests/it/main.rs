@@ -5,5 +5,6 @@
 mod config;
 mod embed;
 mod kafka_to;
+mod preview;
 mod process;
 mod quickstart;
