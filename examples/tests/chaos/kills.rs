@@ -68,7 +68,7 @@ fn ten_times_the_records_survive_sigkill_exactly_once_everywhere() {
     }
     let large = Run {
         per_partition: 250_000,
-        rate: 12_000,
+        rate: 5_000,
         between: 50_000,
         random_kills: 6,
         range_records: 6_000,
