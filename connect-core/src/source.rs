@@ -18,6 +18,8 @@ pub struct Assigned {
     pub offset: i64,
     /// The metadata of the committed offset, if there is any.
     pub note: Option<Bytes>,
+    /// How many partitions its topic has, if the source knows; no less than `partition` + 1.
+    pub partitions: Option<u32>,
 }
 
 /// An offset to commit. A commit without a note erases the one that stands.

@@ -242,7 +242,14 @@ impl Bench {
         let mut bench =
             Self { driven, target: target.clone(), budget, settled, released, retrying: 0, reports: vec![] };
         let partitions: Vec<_> = (0..4)
-            .map(|slot| Assigned { id: id(slot), topic: "topic".into(), partition: 0, offset: 0, note: None })
+            .map(|slot| Assigned {
+                id: id(slot),
+                topic: "topic".into(),
+                partition: 0,
+                offset: 0,
+                note: None,
+                partitions: None,
+            })
             .collect();
         bench.driven.assigned(&partitions).unwrap();
         bench

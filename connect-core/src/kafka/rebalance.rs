@@ -259,6 +259,7 @@ impl Reader<'_> {
         if !assign {
             let mut found: Vec<Found> = partitions.iter().map(Found::fresh).collect();
             start::resolve(consumer, &StartPosition::Earliest, &mut found, timeout)?;
+            start::count_partitions(consumer, &mut found, timeout);
             return Ok(found);
         }
         if partitions.is_empty() {
@@ -273,6 +274,7 @@ impl Reader<'_> {
                 tracing::debug!(topic = &**topic, partition, offset, later, "start position");
             }
         }
+        start::count_partitions(consumer, &mut found, timeout);
         Ok(found)
     }
 
@@ -315,14 +317,14 @@ impl Reader<'_> {
     fn assign(&mut self, found: Vec<Found>, assign: bool) -> Result<(), Error> {
         let mut list = TopicPartitionList::with_capacity(found.len());
         let mut assigned = Vec::with_capacity(found.len());
-        for Found { topic, partition, offset, note, .. } in found {
+        for Found { topic, partition, offset, note, partitions, .. } in found {
             let offset = offset.expect("resolved before it is assigned");
             let set = list.add_partition(&topic, partition).set_offset(Offset::Offset(offset));
             set.map_err(|error| Error::fatal("assign partitions", error))?;
             // Before the assignment: forwarded afterwards, first messages would stay on the event queue.
             self.queue.forward(&topic, partition);
             let id = self.table.insert(Arc::clone(&topic), partition, offset);
-            assigned.push(Assigned { id, topic, partition, offset, note });
+            assigned.push(Assigned { id, topic, partition, offset, note, partitions });
         }
         if !assigned.is_empty() {
             self.settled = true;

@@ -14,8 +14,9 @@ use rdkafka::{
     metadata::{Metadata, MetadataTopic},
 };
 use std::{
+    collections::HashMap,
     sync::Arc,
-    time::{Duration, SystemTime, UNIX_EPOCH},
+    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
 /// Metadata of a committed start position: this and the time in milliseconds.
@@ -32,12 +33,15 @@ pub(super) struct Found {
     pub(super) note: Option<Bytes>,
     /// Nothing is committed: the start position holds, and is to be committed.
     pub(super) fresh: bool,
+    /// How many partitions the topic has, if that could be found out.
+    pub(super) partitions: Option<u32>,
 }
 
 impl Found {
     /// A partition that begins at a position that is still to be resolved.
     pub(super) fn fresh((topic, partition): &(Arc<str>, i32)) -> Self {
-        Self { topic: Arc::clone(topic), partition: *partition, offset: None, note: None, fresh: true }
+        let (topic, partition) = (Arc::clone(topic), *partition);
+        Self { topic, partition, offset: None, note: None, fresh: true, partitions: None }
     }
 }
 
@@ -65,7 +69,8 @@ pub(super) fn read_committed(
             };
             let note = note.filter(|_| offset.is_some()).map(|text| Bytes::copy_from_slice(text.as_bytes()));
             let fresh = offset.is_none();
-            found.push(Found { topic: Arc::clone(topic), partition: *partition, offset, note, fresh });
+            let (topic, partition) = (Arc::clone(topic), *partition);
+            found.push(Found { topic, partition, offset, note, fresh, partitions: None });
         }
         Ok(found)
     };
@@ -111,6 +116,32 @@ pub(super) fn subscribed(
         all.extend(topic.partitions().iter().map(|partition| (Arc::clone(&name), partition.id())));
     })?;
     Ok(all)
+}
+
+/// Finds out how many partitions each topic has. Sinks can do without: all topics together get one `timeout`, because
+/// nothing else is served meanwhile, and what is not known by then stays unknown.
+pub(super) fn count_partitions(consumer: &ReaderConsumer, found: &mut [Found], timeout: Duration) {
+    let begin = Instant::now();
+    let mut counts: HashMap<Arc<str>, Option<u32>> = HashMap::new();
+    for found in found {
+        let count = counts.entry(Arc::clone(&found.topic)).or_insert_with(|| {
+            let left = timeout.saturating_sub(begin.elapsed());
+            match consumer.fetch_metadata(Some(&found.topic), left) {
+                Ok(metadata) => {
+                    let topic = metadata.topics().iter().find(|topic| topic.name() == &*found.topic);
+                    // A topic without partitions is one with an error.
+                    topic.and_then(|topic| u32::try_from(topic.partitions().len()).ok()).filter(|&count| count > 0)
+                }
+                Err(error) => {
+                    tracing::warn!(topic = &*found.topic, %error, "the partitions of the topic could not be counted");
+                    None
+                }
+            }
+        });
+        // The group's leader knew of this partition, if the broker asked did not.
+        let at_least = u32::try_from(found.partition).unwrap_or_default() + 1;
+        found.partitions = count.map(|count| count.max(at_least));
+    }
 }
 
 /// What to subscribe to: the list, or what the pattern finds now, sorted.

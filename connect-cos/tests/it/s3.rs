@@ -31,7 +31,9 @@ async fn bench(server: &Server, note: Option<Bytes>) -> Bench<CosSink> {
     let mut bench = Bench::new(CosSink::new(config(server), &task()).unwrap(), Budget::new(64 << 20));
     bench.open().await.unwrap();
     let id = PartitionId::new(0, 1);
-    bench.assigned(&[Assigned { id, topic: "test".into(), partition: 0, offset: 0, note }]).unwrap();
+    bench
+        .assigned(&[Assigned { id, topic: "test".into(), partition: 0, offset: 0, note, partitions: None }])
+        .unwrap();
     bench
 }
 

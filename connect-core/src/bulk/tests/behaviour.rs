@@ -104,7 +104,9 @@ async fn a_refused_request_is_halved_until_one_row_stands_alone() {
     let budget = Budget::new(MIB);
     let mut driven = Driven::new(sink, budget.clone());
     let topic = "topic".into();
-    driven.assigned(&[Assigned { id: id(0), topic, partition: 0, offset: 0, note: None }]).unwrap();
+    driven
+        .assigned(&[Assigned { id: id(0), topic, partition: 0, offset: 0, note: None, partitions: None }])
+        .unwrap();
     driven.put(range(0, 100, &budget)).unwrap();
     let mut fates = HashMap::new();
     while let Ok(progress) = timeout(SECOND, driven.progress()).await {

@@ -293,6 +293,7 @@ impl Source for FileLines {
             partition: file.partition,
             offset: file.begin.offset,
             note: file.begin.note.clone(),
+            partitions: None,
         };
         let partitions = self.files.iter().map(assigned).collect();
         self.events.push_back(Event::Assigned(partitions));

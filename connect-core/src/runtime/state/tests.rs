@@ -35,7 +35,8 @@ impl Bench {
     }
 
     fn assigned(mut self, offset: i64) -> Self {
-        let assigned = Assigned { id: ID, topic: "t".into(), partition: 0, offset, note: None };
+        let assigned =
+            Assigned { id: ID, topic: "t".into(), partition: 0, offset, note: None, partitions: None };
         self.source(Event::Assigned(vec![assigned]));
         self
     }
@@ -370,7 +371,14 @@ async fn a_range_that_a_note_stands_for_is_read_to_its_end_whatever_it_weighs() 
     let mut bench = Bench::new(Delivery::Ranges, Poison::Fail);
     bench.state.options.max_uncommitted_records = 3;
     let (topic, note) = ("t".into(), Some("to 6".into()));
-    bench.source(Event::Assigned(vec![Assigned { id: ID, topic, partition: 0, offset: 0, note }]));
+    bench.source(Event::Assigned(vec![Assigned {
+        id: ID,
+        topic,
+        partition: 0,
+        offset: 0,
+        note,
+        partitions: None,
+    }]));
     bench.records(&[0, 1, 2, 3]);
     bench.records(&[4, 5]);
     // A sink that rebuilds has no use for the demand, one that ignores the note has.

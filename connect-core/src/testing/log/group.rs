@@ -170,6 +170,8 @@ impl State {
         let mut assigned = Vec::new();
         for place in places {
             let partition = &self.partitions[&place];
+            let of_topic = self.partitions.keys().filter(|(topic, _)| *topic == place.0).count();
+            let partitions = u32::try_from(of_topic).ok();
             let start = if member.latest { partition.end } else { partition.start };
             // The start position is committed before the first record is handed out: with `latest`, what comes
             // between it and the first commit would be skipped after a restart.
@@ -178,7 +180,7 @@ impl State {
             let id = PartitionId::new(member.free_slot(), self.epoch);
             let owned = Owned { id, position: offset, held: false, end_told: -1, revoked: None };
             let (topic, partition) = place.clone();
-            assigned.push(Assigned { id, topic, partition, offset, note });
+            assigned.push(Assigned { id, topic, partition, offset, note, partitions });
             member.known.insert(id, place.clone());
             member.owned.insert(place, owned);
         }

@@ -110,6 +110,7 @@ async fn partitions_that_appear_later_start_at_the_earliest_offset() {
         fill(&topic, 1, 1);
         driver.rows(1).await;
         let id = driver.id(0);
+        assert_eq!(driver.held[&id].partitions, Some(1));
         driver.commit(id, 1, None).await.expect("committed");
         grow(&topic, 2).await;
         let producing = Producing::new();
@@ -119,6 +120,7 @@ async fn partitions_that_appear_later_start_at_the_earliest_offset() {
             .until("the new partition's record", ROOM, |d| d.rows.iter().any(|row| row.partition == 1))
             .await;
         assert_eq!(driver.rows.last().map(|row| row.offset), Some(0));
+        assert_eq!(driver.held[&driver.id(1)].partitions, Some(2), "the topic has grown");
         driver.close().await;
     }
 }

@@ -232,6 +232,7 @@ impl Instance {
                 partition: id.slot() as i32,
                 offset: *offset,
                 note: note.clone(),
+                partitions: None,
             })
             .collect();
         bench.assigned(&assigned)?;

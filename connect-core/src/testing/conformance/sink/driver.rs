@@ -127,7 +127,7 @@ impl<'h, H: SinkHarness> Driver<'h, H> {
                 note: note.clone(),
             };
             self.parts.insert(id, part);
-            assigned.push(Assigned { id, topic: TOPIC.into(), partition, offset, note });
+            assigned.push(Assigned { id, topic: TOPIC.into(), partition, offset, note, partitions: None });
         }
         self.sink.assigned(&assigned).map_err(|error| refused("assigned", &error))
     }
