@@ -1,6 +1,6 @@
 //! What a sink may do during a call: start jobs, set a timer, report, charge bytes.
 
-use crate::{Budget, Permit, Progress};
+use crate::{Budget, Options, Permit, Progress};
 use std::{collections::VecDeque, fmt, future::Future};
 use tokio::{task::JoinSet, time::Instant};
 
@@ -10,13 +10,15 @@ pub struct Context<D> {
     pub(crate) reports: VecDeque<Progress>,
     pub(crate) wake: Option<Instant>,
     budget: Budget,
+    redelivery: u64,
     /// Faults that jobs run into.
     #[cfg(feature = "testing")]
     pub(crate) faults: Option<crate::testing::Faults>,
 }
 
 impl<D: Send + 'static> Context<D> {
-    /// A context of its own, for tests of a sink without a runtime.
+    /// A context of its own, for tests of a sink without a runtime. [`redelivery`](Self::redelivery) is that of the
+    /// default options.
     #[must_use]
     pub fn new(budget: Budget) -> Self {
         Self {
@@ -24,9 +26,16 @@ impl<D: Send + 'static> Context<D> {
             reports: VecDeque::new(),
             wake: None,
             budget,
+            redelivery: Options::default().redelivery(),
             #[cfg(feature = "testing")]
             faults: None,
         }
+    }
+
+    /// The same with another [`redelivery`](Self::redelivery).
+    #[must_use]
+    pub fn with_redelivery(self, records: u64) -> Self {
+        Self { redelivery: records, ..self }
     }
 
     /// Starts a job. The runtime owns it, hands its result to [`Sink::done`](crate::Sink::done), and ends it early
@@ -65,6 +74,14 @@ impl<D: Send + 'static> Context<D> {
     #[must_use]
     pub fn budget(&self) -> &Budget {
         &self.budget
+    }
+
+    /// How many records of a partition, from [`Assigned::offset`](crate::Assigned::offset) on, may have been written
+    /// before by whoever had the partition: what a restart may repeat, and what is read ahead. Nobody of this pipeline
+    /// has come further.
+    #[must_use]
+    pub fn redelivery(&self) -> u64 {
+        self.redelivery
     }
 }
 

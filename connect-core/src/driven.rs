@@ -33,6 +33,11 @@ impl<S: Sink> Driven<S> {
     pub(crate) fn new(sink: S, budget: Budget) -> Self {
         Self { sink, cx: Context::new(budget) }
     }
+
+    /// See [`Context::redelivery`].
+    pub(crate) fn redelivery(self, records: u64) -> Self {
+        Self { cx: self.cx.with_redelivery(records), ..self }
+    }
 }
 
 #[async_trait]

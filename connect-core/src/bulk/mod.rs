@@ -18,7 +18,7 @@ mod tests;
 pub use config::BulkConfig;
 pub use sink::BulkSink;
 
-use crate::{Batch, Error, Outcome, Record};
+use crate::{Assigned, Batch, Error, Outcome, PartitionId, Record};
 use async_trait::async_trait;
 use std::sync::Arc;
 
@@ -39,7 +39,8 @@ use std::sync::Arc;
 ///
 /// # Lifecycle
 /// 1. [`open`](Self::open), once, before the first record.
-/// 2. [`write`](Self::write), from several tasks at once, up to [`BulkConfig::in_flight_max`].
+/// 2. [`assigned`](Self::assigned), then [`write`](Self::write) for records of those partitions, from several tasks at
+///    once, up to [`BulkConfig::in_flight_max`]; [`unassigned`](Self::unassigned) when the partitions are gone.
 /// 3. The value is dropped after the last answer.
 ///
 /// # Ordering
@@ -117,6 +118,22 @@ pub trait Bulk: Send + Sync + 'static {
     async fn open(&self) -> Result<(), Error> {
         Ok(())
     }
+
+    /// Partitions came; called before the first of their records is written. Nothing, unless overridden.
+    ///
+    /// Of each partition, the first `redelivery` records from [`Assigned::offset`] on may have been written before,
+    /// by an earlier instance or another member of the group: see [`Context::redelivery`](crate::Context::redelivery).
+    /// Must return at once.
+    ///
+    /// # Errors
+    /// Ends the task.
+    fn assigned(&self, _partitions: &[Assigned], _redelivery: u64) -> Result<(), Error> {
+        Ok(())
+    }
+
+    /// These partitions are given up or gone. A request with their records may still be in flight if they were lost;
+    /// what it brings is ignored. Nothing, unless overridden. Must return at once.
+    fn unassigned(&self, _ids: &[PartitionId]) {}
 
     /// Sends the rows of `batch`, which is never empty, once.
     ///

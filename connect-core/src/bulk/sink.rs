@@ -5,7 +5,7 @@ use super::{
     flights::FlightId,
     state::{Launch, State},
 };
-use crate::{Assigned, Batch, Context, Delivery, Error, Flush, Outcome, PartitionId, Sink};
+use crate::{Assigned, Batch, Context, Delivery, Error, Flush, Outcome, PartitionId, Progress, Sink};
 use async_trait::async_trait;
 use std::{fmt, sync::Arc, time::Duration};
 use tokio::time::{Instant, timeout};
@@ -57,6 +57,9 @@ impl<B: Bulk> BulkSink<B> {
         }
         self.state.settle_workspace(cx.budget());
         for report in self.state.reports() {
+            if let Progress::Released(ids) = &report {
+                self.bulk.unassigned(ids);
+            }
             cx.report(report);
         }
         if let Some(at) = self.state.wake(cx.budget()) {
@@ -98,11 +101,11 @@ impl<B: Bulk> Sink for BulkSink<B> {
         self.bulk.open().await
     }
 
-    fn assigned(&mut self, partitions: &[Assigned], _: &mut Context<Answer>) -> Result<(), Error> {
+    fn assigned(&mut self, partitions: &[Assigned], cx: &mut Context<Answer>) -> Result<(), Error> {
         for partition in partitions {
             self.state.assigned(partition.id);
         }
-        Ok(())
+        self.bulk.assigned(partitions, cx.redelivery())
     }
 
     fn put(&mut self, batch: Batch, cx: &mut Context<Answer>) -> Result<(), Error> {
@@ -152,6 +155,7 @@ impl<B: Bulk> Sink for BulkSink<B> {
 
     fn lost(&mut self, ids: &[PartitionId]) {
         self.state.lost(ids, Instant::now());
+        self.bulk.unassigned(ids);
     }
 
     async fn close(&mut self) -> Result<(), Error> {

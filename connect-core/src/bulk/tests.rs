@@ -51,6 +51,9 @@ struct Seen {
     flying: usize,
     flying_max: usize,
     flying_keys: HashSet<Vec<u8>>,
+    /// Partitions that came, with the redelivery, and that went.
+    assigned: Vec<(PartitionId, u64)>,
+    unassigned: Vec<PartitionId>,
     /// Rules of the contract that were broken.
     broken: Vec<String>,
 }
@@ -154,6 +157,15 @@ impl Target {
 
 #[async_trait]
 impl Bulk for Target {
+    fn assigned(&self, partitions: &[Assigned], redelivery: u64) -> Result<(), Error> {
+        self.seen().assigned.extend(partitions.iter().map(|assigned| (assigned.id, redelivery)));
+        Ok(())
+    }
+
+    fn unassigned(&self, ids: &[PartitionId]) {
+        self.seen().unassigned.extend(ids);
+    }
+
     async fn write(&self, batch: &Batch) -> Result<Outcome, Error> {
         let (wait, script) = self.arrive(batch);
         let leave = Leave(self, batch);

@@ -5,7 +5,8 @@ use crate::{Budget, Chain, DeadLetters, Error, Source, Task, driven::DynSink};
 use std::sync::Arc;
 
 pub(crate) type SourceFactory = Arc<dyn Fn(&Task) -> Result<Box<dyn Source>, Error> + Send + Sync>;
-pub(crate) type SinkFactory = Arc<dyn Fn(&Task, Budget) -> Result<Box<dyn DynSink>, Error> + Send + Sync>;
+pub(crate) type SinkFactory =
+    Arc<dyn Fn(&Task, Budget, &Options) -> Result<Box<dyn DynSink>, Error> + Send + Sync>;
 pub(crate) type LettersFactory = Arc<dyn Fn(&Task) -> Result<Arc<dyn DeadLetters>, Error> + Send + Sync>;
 
 pub(crate) struct Blueprint {

@@ -1,6 +1,6 @@
 //! What a pipeline can be told, with its defaults and where they come from.
 
-use crate::BackoffConfig;
+use crate::{BackoffConfig, record::Row};
 use std::time::Duration;
 
 /// What happens to a record that will never work.
@@ -40,6 +40,16 @@ pub struct Options {
     pub stop_timeout: Duration,
     /// A partition that is assigned, lags and stands still for this long is warned about: 60 s.
     pub watchdog: Duration,
+}
+
+impl Options {
+    /// See [`Context::redelivery`](crate::Context::redelivery).
+    pub(crate) fn redelivery(&self) -> u64 {
+        // What is still coming when a partition is held, and what was delivered since the last commit: the budget
+        // bounds both, and no record takes less of it than its row.
+        let ahead = self.budget_bytes / size_of::<Row>();
+        self.max_uncommitted_records.saturating_add(ahead as u64)
+    }
 }
 
 impl Default for Options {

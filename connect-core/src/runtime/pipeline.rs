@@ -95,7 +95,9 @@ impl PipelineBuilder {
         S: Sink,
         F: Fn(&Task) -> Result<S, Error> + Send + Sync + 'static,
     {
-        self.sink = Some(Arc::new(move |task, budget| Ok(Box::new(Driven::new(factory(task)?, budget)))));
+        self.sink = Some(Arc::new(move |task, budget, options| {
+            Ok(Box::new(Driven::new(factory(task)?, budget).redelivery(options.redelivery())))
+        }));
         self
     }
 

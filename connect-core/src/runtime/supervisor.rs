@@ -111,7 +111,7 @@ impl Supervisor {
         let letters = blueprint.letters.as_ref().map(|factory| factory(&task)).transpose()?;
         Ok(Run {
             source: (blueprint.source)(&task)?,
-            sink: (blueprint.sink)(&task, budget.clone())?,
+            sink: (blueprint.sink)(&task, budget.clone(), &blueprint.options)?,
             chain: blueprint.chain.clone(),
             preparing: Preparing::new(blueprint.chain.clone(), blueprint.options.backoff),
             letters: Letterbox::new(letters, blueprint.options.backoff, budget.clone()),

@@ -134,6 +134,28 @@ async fn a_fatal_error_stops_and_what_was_delivered_is_still_told() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn the_target_hears_of_partitions_that_come_and_go() {
+    let target = Target::scripted([Script::Deliver]);
+    let mut driven = Driven::new(BulkSink::new(target.clone(), config()), Budget::new(MIB)).redelivery(7);
+    let assigned = |slot| Assigned {
+        id: id(slot),
+        topic: "topic".into(),
+        partition: 0,
+        offset: 0,
+        note: None,
+        partitions: None,
+    };
+    driven.assigned(&[assigned(0), assigned(1), assigned(2)]).unwrap();
+    assert_eq!(target.seen().assigned, [(id(0), 7), (id(1), 7), (id(2), 7)]);
+    driven.put(range(0, 1, &Budget::new(MIB))).unwrap();
+    driven.lost(&[id(2)]);
+    driven.revoke(&[id(0), id(1)]).unwrap();
+    assert_eq!(target.seen().unassigned, [id(2), id(1)], "a row of the other one is in flight");
+    while !matches!(driven.progress().await.unwrap(), Progress::Released(ids) if ids == [id(0)]) {}
+    assert_eq!(target.seen().unassigned, [id(2), id(1), id(0)]);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_request_without_an_answer_is_given_up_and_sent_again() {
     let target = Target::scripted([Script::Hang]);
     let mut bench = Bench::new(&target, BulkConfig { request_timeout: 5 * SECOND, ..config() });
