@@ -35,7 +35,8 @@ connect_core::choices! {
     pub enum WriteMethod {
         /// The document replaces one with its id.
         Insert = "insert",
-        /// The document is written only if there is none with its id; otherwise it counts as already present.
+        /// The document is written only if there is none with its id; otherwise it counts as already present. Where
+        /// ids are made from topic, partition and offset, `behavior.on.replay` has a say.
         Create = "create",
         /// The document's fields are merged into one with its id. Not versioned: order is kept while no outcome
         /// is unknown. Each value is checked to be a JSON object.
@@ -44,10 +45,21 @@ connect_core::choices! {
 }
 
 connect_core::choices! {
+    /// What happens when a document is there already (409) though nobody can have written its record before.
+    pub enum OnReplay {
+        /// The task stops: ids belong to another incarnation of the topic, or stand for other records too.
+        Fail = "fail",
+        /// The document counts as already present, for deliberate replays into an index that has them.
+        Accept = "accept",
+    }
+}
+
+connect_core::choices! {
     /// Which version a document gets where ids are record keys.
     pub enum Version {
         /// The record's offset: a late or repeated write never replaces a newer one. Breaks when partitions are
-        /// added to the topic and a key moves to one with lower offsets.
+        /// added to the topic and a key moves to one with lower offsets: the task stops then, and goes on when it is
+        /// started again.
         Offset = "offset",
         /// None: the last write wins, whichever it is.
         None = "none",
@@ -87,6 +99,10 @@ connect_core::config! {
         "write.method" => write_method: WriteMethod = WriteMethod::Insert, group: "Documents";
         /// What happens to a record whose value is null.
         "behavior.on.null.values" => on_null: OnNull = OnNull::Fail, group: "Documents";
+        /// What happens when a document is there already though nobody can have written its record before: not within
+        /// what a restart repeats (`max.uncommitted.records` and what is read ahead), nor by an attempt of our own.
+        /// Matters with `write.method=create` where ids are made from topic, partition and offset, and with versions.
+        "behavior.on.replay" => on_replay: OnReplay = OnReplay::Fail, group: "Documents";
         /// What happens to a document that Elasticsearch refuses.
         "behavior.on.malformed.documents" => on_malformed: OnMalformed = OnMalformed::Fail, group: "Documents";
 
@@ -121,6 +137,16 @@ impl EsConfig {
             request_timeout: self.read_timeout + self.connect_timeout + Duration::from_secs(1),
             backoff: BackoffConfig { initial: self.backoff, max: self.backoff_max },
             retry_timeout: self.retry_timeout.limit(),
+        }
+    }
+
+    /// Whether a conflict (409) says that a record was written before. Created under a record's key, a document is
+    /// that of the key's first record, whichever came before.
+    pub(crate) fn conflicts_tell(&self) -> bool {
+        match self.ids() {
+            Ids::Origin => self.write_method == WriteMethod::Create,
+            Ids::Key { versioned } => versioned,
+            Ids::Server => false,
         }
     }
 

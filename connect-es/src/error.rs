@@ -7,6 +7,9 @@ use std::{borrow::Cow, fmt, time::Duration};
 
 /// Text of the server that is kept: it goes into logs and dead letters.
 const REASON_CHARS_MAX: usize = 500;
+/// How long a conflict that cannot be waits before it stops the task. Within the interval of heartbeats (3 s, or 5 s
+/// with KIP-848) a member learns that its partitions went to somebody else.
+const DOUBT: Duration = Duration::from_secs(10);
 
 /// A failure of a request or of a row.
 #[derive(Debug, thiserror::Error)]
@@ -32,6 +35,25 @@ pub(crate) enum Failure {
     /// One row.
     #[error("status {status}, {reason}")]
     Item { status: u16, kind: String, reason: String, wait: Option<Duration> },
+    /// A row whose document was there, though nobody can have written it.
+    #[error(
+        "{place}: the document was there before its record was ever sent; asking again before the task stops"
+    )]
+    Doubt { place: String },
+    /// The same, and the partition is still ours.
+    #[error(
+        "{place}: the document was there before its record was ever sent: ids belong to another incarnation of the \
+         topic, or to records of another topic, partition or pipeline; write to another index, or set \
+         behavior.on.replay=accept if these records were written before on purpose"
+    )]
+    Foreign { place: String },
+    /// Versions would go back.
+    #[error(
+        "topic {topic} has {now} partitions and had {before}: a key that moves to another partition may find a higher \
+         version than its own, and its records would be left out; start the task again if keys do not move, or write \
+         to another index, or set external.version=none"
+    )]
+    Growth { topic: String, before: u32, now: u32 },
     /// A row that was not sent.
     #[error("the value is null, and behavior.on.null.values is fail")]
     NullValue,
@@ -55,11 +77,13 @@ impl Failure {
 
     fn class(&self) -> Class {
         match self {
-            Self::NoAnswer { .. } | Self::NotAnAnswer { .. } | Self::Unanswered => Class::Retriable,
+            Self::NoAnswer { .. } | Self::NotAnAnswer { .. } | Self::Unanswered | Self::Doubt { .. } => {
+                Class::Retriable
+            }
             Self::Status { status, .. } => request_class(*status),
             // A smaller request has a smaller answer: it is halved.
             Self::TooLarge { .. } => Class::Poison,
-            Self::Mismatch { .. } => Class::Fatal,
+            Self::Mismatch { .. } | Self::Foreign { .. } | Self::Growth { .. } => Class::Fatal,
             Self::Item { status, kind, .. } => item_class(*status, kind),
             Self::NullValue | Self::Key(_) | Self::IndexName(_) | Self::Document(_) => Class::Poison,
         }
@@ -68,6 +92,7 @@ impl Failure {
     fn wait(&self) -> Option<Duration> {
         match self {
             Self::Status { wait, .. } | Self::Item { wait, .. } => *wait,
+            Self::Doubt { .. } => Some(DOUBT),
             _ => None,
         }
     }
@@ -104,7 +129,10 @@ impl From<Failure> for Error {
             | Failure::NotAnAnswer { .. }
             | Failure::TooLarge { .. }
             | Failure::Mismatch { .. } => "send a bulk request",
+            Failure::Growth { .. } => "take partitions",
             Failure::Unanswered
+            | Failure::Doubt { .. }
+            | Failure::Foreign { .. }
             | Failure::Item { .. }
             | Failure::NullValue
             | Failure::Key(_)

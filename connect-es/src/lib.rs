@@ -7,7 +7,9 @@ mod client;
 mod config;
 mod document;
 mod error;
+mod growth;
+mod replay;
 mod sink;
 
-pub use config::{EsConfig, NodeUrl, OnMalformed, OnNull, Version, WriteMethod};
+pub use config::{EsConfig, NodeUrl, OnMalformed, OnNull, OnReplay, Version, WriteMethod};
 pub use sink::{Elasticsearch, EsSink};

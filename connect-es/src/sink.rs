@@ -8,11 +8,13 @@ use crate::{
     },
     check::check,
     client::{Answered, BulkBody, Client},
-    config::{EsConfig, Ids},
+    config::{EsConfig, Ids, OnReplay},
     error::Failure,
+    growth::Growth,
+    replay::{Conflict, News, Replays},
 };
 use async_trait::async_trait;
-use connect_core::{Batch, Bulk, BulkSink, Error, Outcome, Record, config::Config};
+use connect_core::{Assigned, Batch, Bulk, BulkSink, Error, Outcome, PartitionId, Record, config::Config};
 use std::{
     fmt,
     sync::atomic::{AtomicU64, Ordering},
@@ -33,6 +35,10 @@ pub struct Elasticsearch {
     ordered: bool,
     index_required: bool,
     already_present: AtomicU64,
+    /// Where a conflict may say that something is wrong.
+    replays: Option<Replays>,
+    /// Where versions come from offsets.
+    growth: Option<Growth>,
 }
 
 impl Elasticsearch {
@@ -43,6 +49,8 @@ impl Elasticsearch {
     pub fn new(config: &EsConfig) -> Result<Self, Error> {
         let wrong = |e: String| Error::fatal("configure the Elasticsearch sink", e);
         config.validate().map_err(|e| wrong(e.to_string()))?;
+        let replays = config.conflicts_tell() && config.on_replay == OnReplay::Fail;
+        let versioned = config.ids() == Ids::Key { versioned: true };
         Ok(Self {
             client: Client::new(config)?,
             encoder: Encoder::new(config).map_err(wrong)?,
@@ -50,6 +58,8 @@ impl Elasticsearch {
             ordered: matches!(config.ids(), Ids::Key { .. }),
             index_required: config.index_required,
             already_present: AtomicU64::new(0),
+            replays: replays.then(Replays::default),
+            growth: versioned.then(|| Growth::new(config)),
         })
     }
 
@@ -66,43 +76,58 @@ impl Elasticsearch {
         self.already_present.load(Ordering::Relaxed)
     }
 
-    /// Joins what was known before with what the server says.
-    fn outcome(
-        &self,
-        rows: usize,
-        fates: Option<Vec<Fate>>,
-        answered: Option<&BulkBody>,
-    ) -> Result<Outcome, Error> {
-        let sent = |fate: &Fate| matches!(fate, Fate::Sent(_));
-        let count = fates.as_ref().map_or(rows, |fates| fates.iter().filter(|fate| sent(fate)).count());
+    /// Joins what was known before with what the server says; `None`: that all is well.
+    fn outcome(&self, sent: Sent<'_>, answered: Option<&BulkBody>) -> Result<Outcome, Error> {
+        let Sent { batch, fates, news } = sent;
+        let is_sent = |fate: &&Fate| matches!(fate, Fate::Sent(_));
+        let count = fates.as_ref().map_or(batch.len(), |fates| fates.iter().filter(is_sent).count());
         let wait = answered.and_then(|body| body.wait);
         let mut items = answered.map(|body| body.items(count)).transpose()?.map(Vec::into_iter);
-        let mut verdict = |action| match &mut items {
+        let mut verdict = |record, action| match &mut items {
             None => Ok(()),
-            Some(items) => self.verdict(items.next(), action, wait),
+            Some(items) => match verdict(items.next(), action, wait)? {
+                Success::Written => Ok(()),
+                Success::AlreadyPresent => self.conflict(record, &news),
+            },
         };
+        let records = batch.iter();
         Ok(match fates {
-            None => (0..rows).map(|_| verdict(Action::Write)).collect(),
+            None => records.map(|record| verdict(record, Action::Write)).collect(),
             Some(fates) => {
-                let each = fates.into_iter().map(|fate| match fate {
+                let each = records.zip(fates).map(|(record, fate)| match fate {
                     Fate::Settled(fate) => fate,
-                    Fate::Sent(action) => verdict(action),
+                    Fate::Sent(action) => verdict(record, action),
                 });
                 each.collect()
             }
         })
     }
 
-    fn verdict(&self, item: Option<Item<'_>>, action: Action, wait: Option<Duration>) -> Result<(), Error> {
-        let item = item.ok_or(Failure::Unanswered)?;
-        match item.verdict(action, wait)? {
-            Success::Written => {}
-            Success::AlreadyPresent => {
+    /// Elasticsearch had the document already.
+    fn conflict(&self, record: Record<'_>, news: &News) -> Result<(), Error> {
+        let origin = record.origin();
+        let place = || format!("{}-{} at offset {}", origin.topic, origin.partition, origin.offset);
+        match self.replays.as_ref().map(|replays| replays.conflict(origin, news)) {
+            None | Some(Conflict::Repetition) => {
                 self.already_present.fetch_add(1, Ordering::Relaxed);
+                Ok(())
             }
+            Some(Conflict::Doubt) => Err(Failure::Doubt { place: place() }.into()),
+            Some(Conflict::Foreign) => Err(Failure::Foreign { place: place() }.into()),
         }
-        Ok(())
     }
+}
+
+fn verdict(item: Option<Item<'_>>, action: Action, wait: Option<Duration>) -> Result<Success, Failure> {
+    item.ok_or(Failure::Unanswered)?.verdict(action, wait)
+}
+
+/// What an answer is compared with.
+struct Sent<'a> {
+    batch: &'a Batch,
+    /// What was known before; `None`: each row was sent, as a write.
+    fates: Option<Vec<Fate>>,
+    news: News,
 }
 
 #[async_trait]
@@ -112,16 +137,36 @@ impl Bulk for Elasticsearch {
         check(&self.client, index).await
     }
 
+    fn assigned(&self, partitions: &[Assigned], redelivery: u64) -> Result<(), Error> {
+        if let Some(growth) = &self.growth {
+            growth.look(partitions)?;
+        }
+        if let Some(replays) = &self.replays {
+            for Assigned { id, offset, .. } in partitions {
+                replays.assigned(*id, *offset, redelivery);
+            }
+        }
+        Ok(())
+    }
+
+    fn unassigned(&self, ids: &[PartitionId]) {
+        if let Some(replays) = &self.replays {
+            replays.unassigned(ids);
+        }
+    }
+
     async fn write(&self, batch: &Batch) -> Result<Outcome, Error> {
         let mut body = self.buffers.take(batch);
         let fates = self.encoder.encode(batch, &mut body);
+        let news = self.replays.as_ref().map(|replays| replays.send(batch)).unwrap_or_default();
+        let sent = Sent { batch, fates, news };
         if body.is_empty() {
-            return self.outcome(batch.len(), fates, None);
+            return self.outcome(sent, None);
         }
-        match (self.client.bulk(self.buffers.freeze(body)).await?, fates) {
-            (Answered::AllSucceeded, None) => Ok(Outcome::delivered()),
-            (Answered::AllSucceeded, fates) => self.outcome(batch.len(), fates, None),
-            (Answered::Body(answer), fates) => self.outcome(batch.len(), fates, Some(&answer)),
+        match self.client.bulk(self.buffers.freeze(body)).await? {
+            Answered::AllSucceeded if sent.fates.is_none() => Ok(Outcome::delivered()),
+            Answered::AllSucceeded => self.outcome(sent, None),
+            Answered::Body(answer) => self.outcome(sent, Some(&answer)),
         }
     }
 

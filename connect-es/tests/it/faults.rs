@@ -56,7 +56,7 @@ async fn run(builder: PipelineBuilder) -> Status {
     tokio::time::timeout(Duration::from_secs(60), handle.wait()).await.expect("the pipeline ends")
 }
 
-fn statuses(list: &[u16]) -> std::collections::VecDeque<u16> {
+pub(crate) fn statuses(list: &[u16]) -> std::collections::VecDeque<u16> {
     list.iter().copied().collect()
 }
 

@@ -6,4 +6,5 @@ mod cluster;
 mod conformance;
 mod faults;
 mod real;
+mod replay;
 mod scripted;
