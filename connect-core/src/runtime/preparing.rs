@@ -3,7 +3,7 @@
 //! A batch is kept back before it enters the books: as long as it waits, nothing of it counts as read, so a revoke, a
 //! stop or a restart meanwhile owes it nothing. Once it is handed on, the books drop what is not owned any more.
 
-use crate::{Backoff, BackoffConfig, Batch, Chain, Class, Error, Event, Preparation};
+use crate::{Backoff, BackoffConfig, Batch, Chain, Class, Error, Event, PartitionId, Preparation};
 use std::{collections::VecDeque, future::pending};
 use tokio::time::{Instant, sleep_until, timeout_at};
 
@@ -45,6 +45,9 @@ impl Preparing {
 
     /// Hands an event back that may go on at once, and keeps one that has to wait.
     pub(crate) fn admit(&mut self, event: Event) -> Option<Event> {
+        if let Event::Revoked(ids) | Event::Lost(ids) = &event {
+            self.forget(ids);
+        }
         let waits = match &event {
             Event::Records(_) | Event::End if self.is_waiting() => true,
             Event::Records(batch) => {
@@ -58,6 +61,27 @@ impl Preparing {
         }
         self.waiting.push_back(event);
         None
+    }
+
+    /// Takes out what waits of partitions that go: nobody wants it, and what it needs may never be had.
+    fn forget(&mut self, ids: &[PartitionId]) {
+        let mut changed = false;
+        self.waiting.retain_mut(|event| {
+            let Event::Records(batch) = event else { return true };
+            changed |= batch.runs().iter().any(|run| ids.contains(&run.id));
+            batch.retain_live(|id| !ids.contains(&id));
+            // A run that is dead stays, as an empty one.
+            batch.runs().iter().any(|run| !run.offsets.is_empty())
+        });
+        if !changed {
+            return;
+        }
+        // What is left may need less, or nothing.
+        (self.attempt, self.retry_at) = (None, None);
+        if self.waiting.is_empty() {
+            self.backoff.reset();
+            self.trouble = None;
+        }
     }
 
     /// Whether records wait: until they have gone, no others are wanted.

@@ -1,5 +1,5 @@
 use super::*;
-use crate::{Output, Record, Transform, testing::batch};
+use crate::{BatchBuilder, Entry, Output, Record, Transform, testing::batch};
 use std::{
     sync::{
         Arc,
@@ -92,4 +92,51 @@ async fn an_attempt_goes_on_after_the_wait_for_it_was_dropped() {
     assert!(matches!(dropped, futures_util::future::Either::Right(_)));
     drop(dropped);
     assert!(matches!(preparing.next().await, Prepared::Event(Event::Records(_))));
+}
+
+/// What records of slot 0 need cannot be had.
+struct Stuck;
+
+impl Transform for Stuck {
+    fn apply(&self, record: Record<'_>, out: &mut Output) -> Result<(), Error> {
+        out.keep(record);
+        Ok(())
+    }
+
+    fn prepare(&self, batch: &Batch) -> Option<Preparation> {
+        let stuck = batch.iter().any(|record| record.origin().id.slot() == 0);
+        stuck.then(|| -> Preparation { Box::pin(async { Err(Error::retriable("fetch", "away")) }) })
+    }
+}
+
+fn of(ids: &[PartitionId]) -> Event {
+    let mut builder = BatchBuilder::new();
+    for (&id, offset) in ids.iter().zip(0..) {
+        let entry = Entry { offset, value: Some(b"x"), ..Entry::default() };
+        builder.push(id, &"t".into(), 0, entry, []);
+    }
+    Event::Records(builder.finish())
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_partition_needs_holds_up_nobody_once_it_has_gone() {
+    let [gone, other] = [0, 1].map(|slot| PartitionId::new(slot, 1));
+    for going in [Event::Revoked(vec![gone]), Event::Lost(vec![gone])] {
+        let mut preparing = Preparing::new(Chain::new(vec![Arc::new(Stuck)]), BackoffConfig::default());
+        for waits in [of(&[gone, other]), of(&[gone]), Event::End] {
+            assert!(preparing.admit(waits).is_none());
+        }
+        assert!(matches!(preparing.next().await, Prepared::Retrying));
+        assert!(preparing.admit(going).is_some());
+        let Prepared::Event(Event::Records(batch)) = preparing.next().await else {
+            panic!("it needs nothing")
+        };
+        assert_eq!(batch.iter().map(|record| record.origin().id).collect::<Vec<_>>(), [other]);
+        assert!(matches!(preparing.next().await, Prepared::Event(Event::End)));
+
+        assert!(preparing.admit(of(&[gone])).is_none());
+        assert!(matches!(preparing.next().await, Prepared::Retrying));
+        assert!(preparing.admit(Event::Revoked(vec![gone])).is_some());
+        assert!(!preparing.is_waiting() && preparing.trouble().is_none());
+    }
 }
