@@ -100,24 +100,32 @@ pub(super) fn sounds_secret(key: &str) -> bool {
     WORDS.iter().any(|word| key.contains(word))
 }
 
-/// Hides the user part of every URL in a text: people do write passwords there.
+/// Hides the user part of every URL in a text: people do write passwords there, with characters that end the part by the
+/// rules, and forget the scheme. So rather too much is hidden, a path up to its last `@` as well.
 pub(super) fn hide_user_info(text: &str) -> String {
+    let mut pieces = text.split("://");
     let mut out = String::with_capacity(text.len());
-    let mut rest = text;
-    while let Some(at) = rest.find("://") {
-        let (before, after) = rest.split_at(at + 3);
-        out.push_str(before);
-        let end = after.find(['/', '?', '#', ',', ' ']).unwrap_or(after.len());
-        match after[..end].rfind('@') {
-            Some(user) => {
-                out.push_str(REDACTED);
-                rest = &after[user..];
-            }
-            None => rest = after,
-        }
+    let first = pieces.next().unwrap_or_default();
+    push_hidden(first, first.rfind('@').filter(|&at| is_user_info(&first[..at])), &mut out);
+    for piece in pieces {
+        out.push_str("://");
+        push_hidden(piece, piece.rfind('@'), &mut out);
     }
-    out.push_str(rest);
     out
+}
+
+fn push_hidden(text: &str, until: Option<usize>, out: &mut String) {
+    if until.is_some() {
+        out.push_str(REDACTED);
+    }
+    out.push_str(&text[until.unwrap_or(0)..]);
+}
+
+/// Whether a text without a scheme in front, and with an `@` behind it, is a user and a password; a pattern or a path of
+/// JSON is not.
+fn is_user_info(text: &str) -> bool {
+    let name = |c: char| c.is_alphanumeric() || "._-/".contains(c);
+    text.split_once(':').is_some_and(|(user, _)| user.chars().all(name))
 }
 
 #[cfg(test)]
@@ -129,8 +137,15 @@ mod tests {
         let check = |text: &str, shown: &str| assert_eq!(hide_user_info(text), shown);
         check("https://elastic:pw@es:9200/a", "https://[redacted]@es:9200/a");
         check("http://a:9200,http://u:p@b:9200", "http://a:9200,http://[redacted]@b:9200");
-        check("http://es:9200/mail@example", "http://es:9200/mail@example");
-        check("plain", "plain");
+        check("http://a/b,http://c:9200/d", "http://a/b,http://c:9200/d");
+        for unchanged in ["plain", "mail@example", "$[?(@.a == 'b:c@d')]", "(?:a|b)@c"] {
+            check(unchanged, unchanged);
+        }
+        for wrong in ["pa/ss", "pa?ss", "pa#ss", "pa,ss", "pa ss", "pa@ss", "pa:ss"] {
+            check(&format!("http://u:{wrong}@es:9200"), "http://[redacted]@es:9200");
+            check(&format!("u:{wrong}@es:9200,http://b"), "[redacted]@es:9200,http://b");
+            check(&format!("http:/u:{wrong}@es"), "[redacted]@es");
+        }
     }
 
     #[test]
