@@ -53,6 +53,10 @@ impl Location {
         for (key, _) in unknown.iter().filter(|(_, given)| *given) {
             problems.add(*key, "this kind of store has no use for it");
         }
+        if config.endpoint.as_ref().is_some_and(|endpoint| endpoint.contains('@')) {
+            // It could be shown where endpoints are.
+            problems.add("store.endpoint", "a user does not belong in a URL: use store.access.key.id");
+        }
         if matches!(self, Self::Cos { .. }) && config.endpoint.is_none() {
             problems
                 .add("store.endpoint", "required for cos://, such as https://cos.ap-guangzhou.myqcloud.com");
