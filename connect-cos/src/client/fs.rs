@@ -18,14 +18,18 @@ use bytes::Bytes;
 use std::{
     collections::BTreeSet,
     fs::{self, File},
-    io::{self, ErrorKind, Write},
+    io::{self, ErrorKind},
     os::unix::fs::MetadataExt,
     path::{Path, PathBuf},
+    sync::atomic::{AtomicUsize, Ordering},
 };
 
 const PROOFS: &str = ".connect";
 /// The largest write.
 const PART_BYTES_MAX: usize = 1 << 20;
+/// Unfinished files that stay open between their parts, in the whole process: an eighth of the usual limit of open
+/// files, 1,024. Whoever completes a file needs one more for its directory: were all taken, nobody could go on.
+const KEPT_OPEN_MAX: usize = 128;
 /// What the name of an unfinished file ends in.
 const UNFINISHED: &str = "part";
 
@@ -114,9 +118,29 @@ impl Store for FsStore {
     }
 }
 
+static KEPT_OPEN: AtomicUsize = AtomicUsize::new(0);
+
+/// An open file that counts against [`KEPT_OPEN_MAX`].
+struct Kept(File);
+
+impl Kept {
+    fn new(file: File) -> Option<Self> {
+        let kept = Self(file);
+        // Too many: dropped, which takes it off the count and closes it.
+        (KEPT_OPEN.fetch_add(1, Ordering::Relaxed) < KEPT_OPEN_MAX).then_some(kept)
+    }
+}
+
+impl Drop for Kept {
+    fn drop(&mut self) {
+        KEPT_OPEN.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
 /// A file on its way to its name.
 struct Writing {
-    file: File,
+    /// `None`: opened for each part.
+    file: Option<Kept>,
     /// Where it is now, in the directory of proofs.
     path: PathBuf,
     target: PathBuf,
@@ -135,21 +159,33 @@ impl Writing {
         make_dir(&dir)?;
         let path =
             dir.join(format!("{}.{}.{:016x}.{UNFINISHED}", file_name(&target), object.id, fastrand::u64(..)));
-        let file = File::options().write(true).create_new(true).open(&path)?;
+        let file = Kept::new(File::options().write(true).create_new(true).open(&path)?);
         Ok(Self { file, path, target, id: object.id, first: object.first, len: 0, linked: false })
+    }
+
+    fn with_file(&self, work: impl FnOnce(&File) -> io::Result<()>) -> io::Result<()> {
+        if let Some(Kept(file)) = &self.file {
+            return work(file);
+        }
+        let file = File::options().write(true).open(&self.path)?;
+        work(&file)?;
+        // A failure to write back may be forgotten while nobody has the file open: a later sync would not tell.
+        file.sync_data()
     }
 
     fn append(&mut self, bytes: &[u8]) -> Result<(), StoreError> {
         use std::os::unix::fs::FileExt;
-        self.file.write_all_at(bytes, self.len)?;
+        self.with_file(|file| file.write_all_at(bytes, self.len))?;
         self.len += bytes.len() as u64;
         Ok(())
     }
 
     fn publish(&mut self, last: i64) -> Result<(), StoreError> {
-        self.file.set_len(self.len)?;
-        self.file.flush()?;
-        self.file.sync_all()?;
+        self.with_file(|file| {
+            file.set_len(self.len)?;
+            file.sync_all()
+        })?;
+        self.file = None;
         if self.path.extension().is_some_and(|end| end == UNFINISHED) {
             let proof = format!(
                 "{}.{}.{}-{last}.{:016x}",
@@ -369,6 +405,23 @@ mod tests {
         let found = store.stat(name, ID).await.unwrap();
         assert_eq!(found, Some(Found { id: Some(ID), first: Some(10), last: Some(12) }));
         assert_eq!(store.stat("a/none", ID).await.unwrap(), None);
+    }
+
+    #[tokio::test]
+    async fn more_objects_may_be_unfinished_than_files_may_be_open() {
+        let (dir, _) = store();
+        let name = |n| format!("a/t+{n}+0000000010-0.json");
+        let begun = (0..2 * KEPT_OPEN_MAX).map(|n| Writing::begin(dir.path(), &object(&name(n))).unwrap());
+        let mut all: Vec<Writing> = begun.collect();
+        for part in ["one\n", "two\n"] {
+            all.iter_mut().for_each(|writing| writing.append(part.as_bytes()).unwrap());
+        }
+        assert!(all.iter().filter(|writing| writing.file.is_some()).count() <= KEPT_OPEN_MAX);
+        for (n, writing) in all.iter_mut().enumerate() {
+            writing.publish(12).unwrap();
+            assert_eq!(fs::read_to_string(dir.path().join(name(n))).unwrap(), "one\ntwo\n");
+        }
+        assert!(all.iter().all(|writing| writing.file.is_none()), "what is published is closed");
     }
 
     #[tokio::test]
