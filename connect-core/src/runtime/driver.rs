@@ -93,6 +93,8 @@ impl Run {
             ))
         });
         state.abandon();
+        // Before anything that may panic: the next instance goes on with these counts.
+        publish(&self.status, &self.metrics, &self.budget, &state, &self.preparing);
         if matches!(ended, Ended::Gracefully) {
             log_failure("close the sink", timeout(CLOSE_TIMEOUT, self.sink.close()).await);
         }

@@ -4,7 +4,7 @@ use async_trait::async_trait;
 use connect_core::{
     DeadLetters, Error, Handle, Letter, Output, Pipeline, PipelineBuilder, Poison, Record, Status, TapStage,
     TaskState, Transform,
-    testing::{CommitFault, Gate, MemoryLog, Recording},
+    testing::{CommitFault, Faults, FaultySink, Gate, How, MemoryLog, Point, Recording},
 };
 use std::{
     sync::{
@@ -45,6 +45,20 @@ fn each_once(target: &Recording, records: usize) {
 fn reconciled(status: &Status) {
     let counts = status.counts();
     assert!(counts.reconcile() && counts.in_flight == 0, "{counts:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_sink_that_panics_as_it_closes_takes_no_counts_with_it() {
+    let (log, target) = (log_of(1, 100), Recording::new());
+    log.finish();
+    let faults = Faults::after(Point::Close, 0, How::Panic);
+    let (sinks, fault) = (target.clone(), faults.clone());
+    let builder = pipeline(&log, &target).sink(move |_| Ok(FaultySink::new(sinks.sink(), &fault)));
+    let status = start(builder).wait().await;
+    assert_eq!(faults.fired().len(), 1);
+    reconciled(&status);
+    assert_eq!((status.counts().read, status.counts().delivered), (100, 100));
+    each_once(&target, 100);
 }
 
 #[tokio::test(start_paused = true)]
