@@ -116,7 +116,7 @@ impl<'h, H: SinkHarness> Scenario<'h, H> {
             () = stop.pass(), if !already => if faults.is_dead() { Due::Crash } else { Due::HardStop },
             () = disturb => Due::Stop,
         };
-        self.end(handle, due).await
+        self.end(handle, due, already).await
     }
 
     /// In the middle of a run, once: the target fails, and another member of the group takes a partition, reads
@@ -141,7 +141,9 @@ impl<'h, H: SinkHarness> Scenario<'h, H> {
         pending().await
     }
 
-    async fn end(&mut self, handle: Handle, due: Due) -> Result<(), Broken> {
+    /// `already`: a hard stop or a crash of an earlier round has opened the gate. One of this round may come while it
+    /// stops, or between its last record and the stop: whoever is dead never answers.
+    async fn end(&mut self, handle: Handle, due: Due, already: bool) -> Result<(), Broken> {
         if due == Due::Crash {
             handle.abort().await;
             return Ok(());
@@ -151,7 +153,7 @@ impl<'h, H: SinkHarness> Scenario<'h, H> {
         // Stopping twice, or after a failure, does nothing.
         let status = tokio::select! {
             status = timeout(patience * 4, handle.stop()) => status,
-            () = crash.pass(), if !crash.is_open() && !self.faults.stops_hard() => {
+            () = crash.pass(), if !already && !self.faults.stops_hard() => {
                 handle.abort().await;
                 return Ok(());
             }
