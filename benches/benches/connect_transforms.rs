@@ -4,6 +4,7 @@
 //! a record: `cargo bench -p benches --bench connect_transforms`. One group per transform and input; `value` is the
 //! straightforward way. Transforms that look at no JSON have no such group.
 
+use benches::samples;
 use connect_core::{
     Batch, BatchBuilder, Chain, Entry, Error, Output, PartitionId, Record, Transform, config::Settings,
     registry::Registry,
@@ -151,22 +152,6 @@ fn jiff_text(millis: i64) -> String {
     format!("1970-01-{:02} {:02}:{:02}:{:02}", day + 1, second / 3_600, second / 60 % 60, second % 60)
 }
 
-fn logs() -> Vec<Vec<u8>> {
-    let mut logs = benches::logs::Logs::new(benches::logs::SEED);
-    let mut record = Vec::new();
-    let mut next = || {
-        logs.next_into(&mut record);
-        record.clone()
-    };
-    (0..RECORDS).map(|_| next()).collect()
-}
-
-fn earthquakes() -> Vec<Vec<u8>> {
-    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../examples/data/earthquakes.jsonl");
-    let text = std::fs::read_to_string(path).expect("examples/data has the earthquakes");
-    text.lines().take(RECORDS).map(|line| line.as_bytes().to_vec()).collect()
-}
-
 /// The logs' plain fields, with a schema.
 fn envelopes() -> Vec<Vec<u8>> {
     let field = |name: &str, kind: &str| json!({"type": kind, "optional": false, "field": name});
@@ -185,7 +170,7 @@ fn envelopes() -> Vec<Vec<u8>> {
         let payload = serde_json::to_string(&payload).expect("a tree can be written");
         format!("{{\"schema\":{schema},\"payload\":{payload}}}").into_bytes()
     };
-    logs().into_iter().map(wrap).collect()
+    samples::logs(RECORDS).into_iter().map(wrap).collect()
 }
 
 fn batch(records: &[Vec<u8>]) -> Batch {
@@ -201,8 +186,8 @@ fn transforms(criterion: &mut Criterion) {
     let mut known = Registry::new("transform");
     connect_transforms::register(&mut known).expect("the names differ");
     let inputs = [
-        ("log", logs(), log_cases()),
-        ("earthquake", earthquakes(), earthquake_cases()),
+        ("log", samples::logs(RECORDS), log_cases()),
+        ("earthquake", samples::earthquakes(RECORDS), earthquake_cases()),
         ("envelope", envelopes(), envelope_cases()),
     ];
     for (input, records, cases) in inputs {

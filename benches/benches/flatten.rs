@@ -3,6 +3,7 @@
 //! 400 records an iteration, from bytes to bytes, appended to one buffer that is emptied in between. Divide by 400 for
 //! a record: `cargo bench -p benches --bench flatten`.
 
+use benches::samples;
 use connect_transforms::{Arrays, Flatten, KeyWrap};
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use serde_json::{Map, Value};
@@ -17,17 +18,7 @@ const RECORDS: usize = 400;
 
 /// Log records of 499 bytes on average, and the earthquakes.
 fn inputs() -> [(&'static str, Vec<Vec<u8>>); 2] {
-    let mut logs = benches::logs::Logs::new(benches::logs::SEED);
-    let mut record = Vec::new();
-    let mut next = || {
-        logs.next_into(&mut record);
-        record.clone()
-    };
-    let logs = (0..RECORDS).map(|_| next()).collect();
-    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../examples/data/earthquakes.jsonl");
-    let text = std::fs::read_to_string(path).expect("examples/data has the earthquakes");
-    let earthquakes = text.lines().take(RECORDS).map(|line| line.as_bytes().to_vec()).collect();
-    [("log", logs), ("earthquake", earthquakes)]
+    [("log", samples::logs(RECORDS)), ("earthquake", samples::earthquakes(RECORDS))]
 }
 
 /// The straightforward way.

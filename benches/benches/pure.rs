@@ -2,7 +2,7 @@
 //!
 //! Divide by 500 for a record. `memory/copy` and `json/validate` are what the others are to be compared with.
 
-use benches::logs::{Logs, SEED};
+use benches::samples;
 use connect_core::{Batch, BatchBuilder, Chain, Entry, PartitionId, Transform};
 use connect_transforms::{Flatten, KeyWrap};
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
@@ -15,16 +15,6 @@ static ALLOCATOR: Jemalloc = Jemalloc;
 
 /// A batch as the Kafka source makes it: at most 512 KiB or 1,000 records.
 const RECORDS: usize = 500;
-
-fn records() -> Vec<Vec<u8>> {
-    let mut logs = Logs::new(SEED);
-    let next = || {
-        let mut record = Vec::new();
-        logs.next_into(&mut record);
-        record
-    };
-    std::iter::repeat_with(next).take(RECORDS).collect()
-}
 
 fn bytes(records: &[Vec<u8>]) -> Throughput {
     Throughput::Bytes(records.iter().map(|record| record.len() as u64).sum())
@@ -39,7 +29,7 @@ fn batch(builder: &mut BatchBuilder, topic: &Arc<str>, records: &[Vec<u8>]) -> B
 }
 
 fn memory(criterion: &mut Criterion) {
-    let (records, topic, mut builder) = (records(), Arc::from("bench"), BatchBuilder::new());
+    let (records, topic, mut builder) = (samples::logs(RECORDS), Arc::from("bench"), BatchBuilder::new());
     let mut group = criterion.benchmark_group("memory");
     group.throughput(bytes(&records));
     let mut buffer = Vec::new();
@@ -56,7 +46,7 @@ fn memory(criterion: &mut Criterion) {
 }
 
 fn json(criterion: &mut Criterion) {
-    let records = records();
+    let records = samples::logs(RECORDS);
     let mut group = criterion.benchmark_group("json");
     group.throughput(bytes(&records));
     group.bench_function("validate", |bencher| {
@@ -79,7 +69,7 @@ fn json(criterion: &mut Criterion) {
 }
 
 fn chain(criterion: &mut Criterion) {
-    let (records, topic, mut builder) = (records(), Arc::from("bench"), BatchBuilder::new());
+    let (records, topic, mut builder) = (samples::logs(RECORDS), Arc::from("bench"), BatchBuilder::new());
     let mut group = criterion.benchmark_group("chain");
     group.throughput(bytes(&records));
     let flatten: Arc<dyn Transform> = Arc::new(Flatten::value());

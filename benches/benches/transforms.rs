@@ -4,6 +4,7 @@
 //! a record: `cargo bench -p benches --bench transforms`. One group per transform and input; `value` is the
 //! straightforward way.
 
+use benches::samples;
 use connect_transforms::{
     DataProcessing, JsonPath,
     processing::{ChainRules, FieldRule, FilterMode, Rules},
@@ -37,20 +38,10 @@ struct Input {
 
 /// Log records of 499 bytes on average, and the earthquakes.
 fn inputs() -> [Input; 2] {
-    let mut logs = benches::logs::Logs::new(benches::logs::SEED);
-    let mut record = Vec::new();
-    let mut next = || {
-        logs.next_into(&mut record);
-        record.clone()
-    };
-    let logs = (0..RECORDS).map(|_| next()).collect();
-    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../examples/data/earthquakes.jsonl");
-    let text = std::fs::read_to_string(path).expect("examples/data has the earthquakes");
-    let earthquakes = text.lines().take(RECORDS).map(|line| line.as_bytes().to_vec()).collect();
     [
         Input {
             name: "log",
-            records: logs,
+            records: samples::logs(RECORDS),
             text: "level",
             renamed: "sequence",
             removed: "tags",
@@ -58,7 +49,7 @@ fn inputs() -> [Input; 2] {
         },
         Input {
             name: "earthquake",
-            records: earthquakes,
+            records: samples::earthquakes(RECORDS),
             text: "type",
             renamed: "id",
             removed: "geometry",

@@ -9,6 +9,7 @@ pub mod args;
 pub mod figures;
 pub mod logs;
 pub mod native;
+pub mod samples;
 
 use std::{error::Error, process::ExitCode};
 
