@@ -207,6 +207,10 @@ fn id(slot: u32) -> PartitionId {
     PartitionId::new(slot, 1)
 }
 
+fn assigned(slot: u32) -> Assigned {
+    Assigned { id: id(slot), topic: "topic".into(), partition: 0, offset: 0, note: None, partitions: None }
+}
+
 /// Rows of partitions, by slot, offset and key; charged to the budget.
 fn batch_of(rows: &[(u32, i64, Option<&str>)], budget: &Budget) -> Batch {
     let mut builder = BatchBuilder::new();
@@ -253,16 +257,7 @@ impl Bench {
         let (settled, released) = (HashMap::new(), Vec::new());
         let mut bench =
             Self { driven, target: target.clone(), budget, settled, released, retrying: 0, reports: vec![] };
-        let partitions: Vec<_> = (0..4)
-            .map(|slot| Assigned {
-                id: id(slot),
-                topic: "topic".into(),
-                partition: 0,
-                offset: 0,
-                note: None,
-                partitions: None,
-            })
-            .collect();
+        let partitions: Vec<_> = (0..4).map(assigned).collect();
         bench.driven.assigned(&partitions).unwrap();
         bench
     }

@@ -103,10 +103,7 @@ async fn a_refused_request_is_halved_until_one_row_stands_alone() {
     let sink = BulkSink::new(Refusing(target.clone()), BulkConfig { in_flight_max: 1, ..config() });
     let budget = Budget::new(MIB);
     let mut driven = Driven::new(sink, budget.clone());
-    let topic = "topic".into();
-    driven
-        .assigned(&[Assigned { id: id(0), topic, partition: 0, offset: 0, note: None, partitions: None }])
-        .unwrap();
+    driven.assigned(&[assigned(0)]).unwrap();
     driven.put(range(0, 100, &budget)).unwrap();
     let mut fates = HashMap::new();
     while let Ok(progress) = timeout(SECOND, driven.progress()).await {
@@ -137,14 +134,6 @@ async fn a_fatal_error_stops_and_what_was_delivered_is_still_told() {
 async fn the_target_hears_of_partitions_that_come_and_go() {
     let target = Target::scripted([Script::Deliver]);
     let mut driven = Driven::new(BulkSink::new(target.clone(), config()), Budget::new(MIB)).redelivery(7);
-    let assigned = |slot| Assigned {
-        id: id(slot),
-        topic: "topic".into(),
-        partition: 0,
-        offset: 0,
-        note: None,
-        partitions: None,
-    };
     driven.assigned(&[assigned(0), assigned(1), assigned(2)]).unwrap();
     assert_eq!(target.seen().assigned, [(id(0), 7), (id(1), 7), (id(2), 7)]);
     driven.put(range(0, 1, &Budget::new(MIB))).unwrap();

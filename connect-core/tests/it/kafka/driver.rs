@@ -51,6 +51,18 @@ pub(crate) fn config_at(bootstrap: &str, group: &str, topic: &str, protocol: &st
     }
 }
 
+/// Serves one member while another does something.
+pub(crate) async fn beside<T>(member: &mut Driver, other: impl Future<Output = T>) -> T {
+    tokio::select! {
+        done = other => done,
+        () = async {
+            loop {
+                member.step(ROOM).await.expect("the member lives on");
+            }
+        } => unreachable!("it serves for ever"),
+    }
+}
+
 impl Driver {
     pub(crate) async fn open(config: KafkaConfig) -> Self {
         Self::open_as(config, 0).await

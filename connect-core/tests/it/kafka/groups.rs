@@ -2,7 +2,7 @@
 
 use super::{
     cluster::{PROTOCOLS, committed, fill, topic, unique},
-    driver::{Driver, ROOM, config},
+    driver::{Driver, ROOM, beside, config},
 };
 use connect_core::{Class, Commit, PartitionId, Source};
 use std::{collections::BTreeSet, time::Duration};
@@ -35,18 +35,6 @@ async fn a_newcomer_gets_partitions_after_their_last_commit() {
         assert!(first.lost.is_empty());
         first.close().await;
         second.close().await;
-    }
-}
-
-/// Serves one member while another does something.
-async fn beside<T>(member: &mut Driver, other: impl Future<Output = T>) -> T {
-    tokio::select! {
-        done = other => done,
-        () = async {
-            loop {
-                member.step(ROOM).await.expect("the member lives on");
-            }
-        } => unreachable!("it serves for ever"),
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::{
     cluster::{PROTOCOLS, committed, delete_records, fill, set_offset, topic, unique},
-    driver::{Driver, ROOM, config, config_at, task},
+    driver::{Driver, ROOM, beside, config, config_at, task},
     proxy::Proxy,
 };
 use connect_core::{
@@ -15,18 +15,6 @@ use std::{
     process::{Command, Stdio},
     time::{Duration, Instant},
 };
-
-/// Serves one member while another does something.
-async fn beside<T>(member: &mut Driver, other: impl Future<Output = T>) -> T {
-    tokio::select! {
-        done = other => done,
-        () = async {
-            loop {
-                member.step(ROOM).await.expect("the member lives on");
-            }
-        } => unreachable!("it serves for ever"),
-    }
-}
 
 #[tokio::test]
 async fn commits_hold_while_others_join_and_leave() {

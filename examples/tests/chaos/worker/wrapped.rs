@@ -13,8 +13,6 @@ use tokio::time::Instant;
 
 /// How often a closed gate is looked at.
 const LOOK: Duration = Duration::from_millis(50);
-/// Calls that are made up for at a time: the sink's jobs get their turn between them, as they would without a gate.
-const AT_ONCE: usize = 4;
 
 /// While the gate is closed, every call is kept, in order, and the sink knows nothing of it: it neither writes nor
 /// answers a revocation. When the gate opens, it hears everything as if it were now.
@@ -124,13 +122,8 @@ impl<S: Sink> Sink for Wrapped<S> {
             cx.wake_at(Instant::now() + LOOK);
             return Ok(());
         }
-        for _ in 0..AT_ONCE.min(self.kept.len()) {
-            if let Some(call) = self.kept.pop_front() {
-                self.forward(call, cx)?;
-            }
-        }
-        if !self.kept.is_empty() {
-            cx.wake_at(Instant::now());
+        while let Some(call) = self.kept.pop_front() {
+            self.forward(call, cx)?;
         }
         if !self.unheard.is_empty() {
             cx.wake_at(Instant::now() + LOOK);
