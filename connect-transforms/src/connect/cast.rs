@@ -3,7 +3,7 @@
 use super::{
     decimal::Decimal,
     describe::described,
-    edit::{Absent, Action, Node, Rule, Values},
+    edit::{Absent, Action, Node, Values},
     envelope::Schemas,
     fieldwise::{FieldWise, Nulls, Plan, Rules, Work, plan_fields},
     missing::Missing,
@@ -155,9 +155,8 @@ impl Cast {
             Spec::Fields(fields) => {
                 let mut node = Node::new();
                 for (how, (path, _)) in fields.iter().enumerate() {
-                    let name = path.last().map_or("", String::as_str);
-                    let rule = Rule::new(name, Action::Convert(Kind::Dynamic, how));
-                    node.parent(path).set(rule.absent(config.missing.absent(Absent::Null)));
+                    let absent = config.missing.absent(Absent::Null);
+                    node.add(path, Action::Convert(Kind::Dynamic, how), absent);
                 }
                 (Work::Members(node), fields.into_iter().map(|(_, target)| target).collect())
             }

@@ -130,6 +130,12 @@ impl Node {
         node
     }
 
+    /// Adds a rule for the member that a path leads to.
+    pub(crate) fn add(&mut self, path: &Path, action: Action, absent: Absent) {
+        let name = path.last().map_or("", String::as_str);
+        self.parent(path).set(Rule::new(name, action).absent(absent));
+    }
+
     /// Adds a rule, in the place of an earlier one for the same name.
     pub(crate) fn set(&mut self, rule: Rule) {
         match self.rules.iter_mut().find(|known| known.name == rule.name) {

@@ -3,7 +3,6 @@
 use super::{
     describe::described,
     envelope::{Plans, Schemas},
-    fieldwise::with_scratch,
     missing::Missing,
     path::{FieldSyntax, Path, parse_path},
     read::{Seen, schema_at, see},
@@ -120,53 +119,44 @@ impl ExtractField {
     }
 
     fn write(&self, text: &[u8], out: &mut Vec<u8>) -> Result<Written, Refused> {
-        with_scratch(|scratch| {
-            let make = |schema: &Schema| Ok(self.plan(schema));
-            see(
-                text,
-                self.config.schemas,
-                &self.plans,
-                scratch,
-                make,
-                |mut seen: Seen<'_, '_, _>, scratch| {
-                    if let Some(Extraction::NoStruct(class)) = seen.plan {
-                        return Err(no_struct(PURPOSE, class));
+        let make = |schema: &Schema| Ok(self.plan(schema));
+        see(text, self.config.schemas, &self.plans, make, |mut seen: Seen<'_, '_, _>, scratch| {
+            if let Some(Extraction::NoStruct(class)) = seen.plan {
+                return Err(no_struct(PURPOSE, class));
+            }
+            let value = match seen.members(PURPOSE, scratch)? {
+                true => seen.at(&self.path, scratch)?,
+                false => Some("null"),
+            };
+            match seen.plan {
+                Some(Extraction::Field { schema, default, required }) => {
+                    let value = value.filter(|value| Raw::of(value) != Raw::Null);
+                    if *required && value.is_none() {
+                        return Err(Refused::data(NULL_FOR_REQUIRED));
                     }
-                    let value = match seen.members(PURPOSE, scratch)? {
-                        true => seen.at(&self.path, scratch)?,
-                        false => Some("null"),
-                    };
-                    match seen.plan {
-                        Some(Extraction::Field { schema, default, required }) => {
-                            let value = value.filter(|value| Raw::of(value) != Raw::Null);
-                            if *required && value.is_none() {
-                                return Err(Refused::data(NULL_FOR_REQUIRED));
-                            }
-                            out.extend_from_slice(b"{\"schema\":");
-                            out.extend_from_slice(schema);
-                            out.extend_from_slice(b",\"payload\":");
-                            out.extend_from_slice(value.or(default.as_deref()).unwrap_or("null").as_bytes());
-                            out.push(b'}');
-                            Ok(Written::Bytes)
-                        }
-                        Some(_) => self.absent(true),
-                        None => match value {
-                            None => self.absent(false),
-                            Some(value) if Raw::of(value) == Raw::Null => Ok(Written::Null),
-                            Some(value) if seen.envelope => {
-                                out.extend_from_slice(b"{\"schema\":null,\"payload\":");
-                                out.extend_from_slice(value.as_bytes());
-                                out.push(b'}');
-                                Ok(Written::Bytes)
-                            }
-                            Some(value) => {
-                                out.extend_from_slice(value.as_bytes());
-                                Ok(Written::Bytes)
-                            }
-                        },
+                    out.extend_from_slice(b"{\"schema\":");
+                    out.extend_from_slice(schema);
+                    out.extend_from_slice(b",\"payload\":");
+                    out.extend_from_slice(value.or(default.as_deref()).unwrap_or("null").as_bytes());
+                    out.push(b'}');
+                    Ok(Written::Bytes)
+                }
+                Some(_) => self.absent(true),
+                None => match value {
+                    None => self.absent(false),
+                    Some(value) if Raw::of(value) == Raw::Null => Ok(Written::Null),
+                    Some(value) if seen.envelope => {
+                        out.extend_from_slice(b"{\"schema\":null,\"payload\":");
+                        out.extend_from_slice(value.as_bytes());
+                        out.push(b'}');
+                        Ok(Written::Bytes)
+                    }
+                    Some(value) => {
+                        out.extend_from_slice(value.as_bytes());
+                        Ok(Written::Bytes)
                     }
                 },
-            )
+            }
         })
     }
 

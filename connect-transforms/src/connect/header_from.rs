@@ -4,9 +4,9 @@ use super::{
     cast::write_time,
     decimal::Decimal,
     describe::described,
-    edit::{Action, Node, Rule, Values},
+    edit::{Absent, Action, Node, Values},
     envelope::{Plans, Schemas},
-    fieldwise::{FieldWise, Nulls, Plan, Rules, Work, with_scratch},
+    fieldwise::{FieldWise, Nulls, Plan, Rules, Work},
     metadata::with_defaults,
     missing::Missing,
     number,
@@ -141,7 +141,7 @@ impl HeaderFrom {
         }
         let mut node = Node::new();
         for path in &paths {
-            node.parent(path).set(Rule::new(path.last().map_or("", String::as_str), Action::Drop));
+            node.add(path, Action::Drop, Absent::Nothing);
         }
         Ok(Self {
             common: FieldWise::new(part, config.schemas),
@@ -181,38 +181,24 @@ impl HeaderFrom {
             let refused = |refused| Sources { fields: Vec::new(), refused: Some(refused) };
             Ok(self.sources(schema).unwrap_or_else(refused))
         };
-        with_scratch(|scratch| {
-            see(
-                text,
-                self.config.schemas,
-                &self.plans,
-                scratch,
-                make,
-                |mut seen: Seen<'_, '_, _>, scratch| {
-                    if !seen.members(purpose, scratch)? {
-                        return Err(match seen.plan {
-                            Some(_) => no_struct(purpose, "null"),
-                            None => no_map(purpose, "null"),
-                        });
+        see(text, self.config.schemas, &self.plans, make, |mut seen: Seen<'_, '_, _>, scratch| {
+            seen.object(purpose, scratch)?;
+            if let Some(refused) = seen.plan.and_then(|plan: &Sources| plan.refused.clone()) {
+                return Err(refused);
+            }
+            for (index, path) in self.paths.iter().enumerate() {
+                let value = seen.at(path, scratch)?;
+                let source = match seen.plan.map(|plan| &plan.fields[index]) {
+                    Some(Some((kind, default))) => {
+                        let value = value.filter(|value| Raw::of(value) != Raw::Null);
+                        Some((*kind, value.or(default.as_deref()).unwrap_or("null")))
                     }
-                    if let Some(refused) = seen.plan.and_then(|plan: &Sources| plan.refused.clone()) {
-                        return Err(refused);
-                    }
-                    for (index, path) in self.paths.iter().enumerate() {
-                        let value = seen.at(path, scratch)?;
-                        let source = match seen.plan.map(|plan| &plan.fields[index]) {
-                            Some(Some((kind, default))) => {
-                                let value = value.filter(|value| Raw::of(value) != Raw::Null);
-                                Some((*kind, value.or(default.as_deref()).unwrap_or("null")))
-                            }
-                            Some(None) => None,
-                            None => value.map(|value| (Kind::Dynamic, value)),
-                        };
-                        found.add(source, self.config.missing, &self.config.fields[index])?;
-                    }
-                    Ok(())
-                },
-            )
+                    Some(None) => None,
+                    None => value.map(|value| (Kind::Dynamic, value)),
+                };
+                found.add(source, self.config.missing, &self.config.fields[index])?;
+            }
+            Ok(())
         })
     }
 }

@@ -3,7 +3,6 @@
 use super::{
     describe::described,
     envelope::{Plans, Schemas},
-    fieldwise::with_scratch,
     read::{Seen, see},
     schema::{Schema, Type},
 };
@@ -78,19 +77,10 @@ impl HoistField {
             hoisted.push(&self.config.field, schema.clone())?;
             Ok(hoisted.text())
         };
-        with_scratch(|scratch| {
-            see(
-                text,
-                self.config.schemas,
-                &self.plans,
-                scratch,
-                make,
-                |mut seen: Seen<'_, '_, _>, scratch| {
-                    let value = seen.whole(scratch)?;
-                    self.wrap(seen.plan.map(Vec::as_slice), seen.envelope, value, out);
-                    Ok(())
-                },
-            )
+        see(text, self.config.schemas, &self.plans, make, |mut seen: Seen<'_, '_, _>, scratch| {
+            let value = seen.whole(scratch)?;
+            self.wrap(seen.plan.map(Vec::as_slice), seen.envelope, value, out);
+            Ok(())
         })
     }
 

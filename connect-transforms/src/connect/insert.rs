@@ -9,7 +9,7 @@ use super::{
     schema::{Schema, Type},
     text::OptionalText,
 };
-use crate::{error::Refused, json::object::write_string, part::Part};
+use crate::{error::Refused, json::escape::quote, part::Part};
 use connect_core::{Error, Output, Record, Transform, config::Problems};
 
 connect_core::config! {
@@ -153,11 +153,10 @@ impl InsertField {
             insertions(config).map_err(|what| Error::fatal("read the configuration of InsertField", what))?;
         let mut node = Node::new();
         for (index, insertion) in insertions.iter().enumerate() {
-            let name = insertion.path.last().map_or("", String::as_str);
-            node.parent(&insertion.path).set(Rule::new(name, Action::Put(index)).absent(Absent::Put(index)));
+            node.add(&insertion.path, Action::Put(index), Absent::Put(index));
         }
         let mut constant = Vec::new();
-        write_string(config.static_value.0.as_deref().unwrap_or_default(), &mut constant);
+        quote(config.static_value.0.as_deref().unwrap_or_default(), &mut constant);
         let common = FieldWise::new(part, config.schemas);
         Ok(Self { common, config: config.clone(), insertions, plain: Work::Members(node), constant })
     }
@@ -200,7 +199,7 @@ impl Rules for InsertField {
             let Some(parent) = struct_at(&mut new, way) else { continue };
             parent.push(name, kind)?;
             let absent = if insertion.optional { Absent::Put(index) } else { Absent::Required(index) };
-            node.parent(&insertion.path).set(Rule::new(name, Action::Put(index)).absent(absent));
+            node.add(&insertion.path, Action::Put(index), absent);
         }
         if self.config.replace_null_with_default {
             for (name, field) in schema.fields.iter().filter(|(_, field)| field.default.is_some()) {
@@ -234,7 +233,7 @@ impl Values for Origin<'_> {
     fn put(&self, index: usize, out: &mut Vec<u8>) {
         let mut digits = itoa::Buffer::new();
         let number = match self.of.insertions[index].what {
-            What::Topic => return write_string(self.record.topic(), out),
+            What::Topic => return quote(self.record.topic(), out),
             What::Constant => return out.extend_from_slice(&self.of.constant),
             What::Partition => digits.format(self.record.origin().partition),
             What::Offset => digits.format(self.record.origin().offset),

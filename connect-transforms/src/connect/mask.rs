@@ -3,7 +3,7 @@
 use super::{
     decimal::Decimal,
     describe::described,
-    edit::{Absent, Action, Node, Rule, Values},
+    edit::{Absent, Action, Node, Values},
     envelope::Schemas,
     fieldwise::{FieldWise, Nulls, Plan, Rules, Work, plan_fields},
     missing::Missing,
@@ -97,9 +97,7 @@ impl MaskField {
             .map_err(|what| Error::fatal("read the fields", what))?;
         let mut node = Node::new();
         for path in &paths {
-            let name = path.last().map_or("", String::as_str);
-            let rule = Rule::new(name, Action::Convert(Kind::Dynamic, 0));
-            node.parent(path).set(rule.absent(config.missing.absent(Absent::Null)));
+            node.add(path, Action::Convert(Kind::Dynamic, 0), config.missing.absent(Absent::Null));
         }
         Ok(Self {
             common: FieldWise::new(part, config.schemas),

@@ -2,9 +2,10 @@
 
 use super::{
     envelope::{Form, Plans, Schemas, Scratch, open},
+    fieldwise::with_scratch,
     path::Path,
     schema::Schema,
-    value::{Raw, no_map},
+    value::{Raw, no_map, no_struct},
 };
 use crate::{
     error::Refused,
@@ -22,8 +23,18 @@ pub(crate) struct Seen<'s, 't, P> {
     pub(crate) envelope: bool,
 }
 
-/// Opens `text` and hands what it is to `take`, which must read the value.
+/// Opens `text` and hands what it is to `take`, which must read the value, with scratch for that.
 pub(crate) fn see<P, T>(
+    text: &[u8],
+    schemas: Schemas,
+    plans: &Plans<P>,
+    make: impl Fn(&Schema) -> Result<P, Refused>,
+    take: impl FnOnce(Seen<'_, '_, P>, &mut Scratch) -> Result<T, Refused>,
+) -> Result<T, Refused> {
+    with_scratch(|scratch| open_and_take(text, schemas, plans, scratch, make, take))
+}
+
+fn open_and_take<P, T>(
     text: &[u8],
     schemas: Schemas,
     plans: &Plans<P>,
@@ -66,6 +77,15 @@ impl<'t, P> Seen<'_, 't, P> {
             // What the schema says of it is told by the plan.
             _ if self.plan.is_some() => Ok(true),
             raw => Err(no_map(purpose, raw.class())),
+        }
+    }
+
+    /// Reads the members of the value, which must be an object and not null.
+    pub(crate) fn object(&mut self, purpose: &str, scratch: &mut Scratch) -> Result<(), Refused> {
+        match (self.members(purpose, scratch)?, self.plan) {
+            (true, _) => Ok(()),
+            (false, Some(_)) => Err(no_struct(purpose, "null")),
+            (false, None) => Err(no_map(purpose, "null")),
         }
     }
 

@@ -1,5 +1,6 @@
 //! Java's regular expressions, as far as they can be matched in linear time.
 
+use crate::pattern::reason;
 use regex::Regex;
 
 /// A pattern in Java's syntax.
@@ -30,7 +31,7 @@ impl JavaRegex {
     pub(crate) fn new(pattern: &str) -> Result<Self, String> {
         let bad = |e: &regex::Error| match unsupported(pattern) {
             Some(what) => format!("{what} are not supported: expressions are matched in linear time"),
-            None => format!("not a regular expression: {}", last_line(&e.to_string())),
+            None => format!("not a regular expression: {}", reason(e)),
         };
         let first = Regex::new(pattern).map_err(|e| bad(&e))?;
         let whole = Regex::new(&format!("^(?:{pattern})$")).map_err(|e| bad(&e))?;
@@ -59,10 +60,6 @@ fn unsupported(pattern: &str) -> Option<&'static str> {
     pairs()
         .any(|pair| matches!(pair[0], b'*' | b'+' | b'?' | b'}') && pair[1] == b'+')
         .then_some("possessive quantifiers `*+`")
-}
-
-fn last_line(text: &str) -> &str {
-    text.lines().last().unwrap_or_default().trim_start_matches("error: ")
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 
 use super::{
     describe::described,
-    edit::{Action, Node, Rule, Values},
+    edit::{Absent, Action, Node, Rule, Values},
     envelope::Schemas,
     fieldwise::{FieldWise, Nulls, Plan, Rules, Work},
     path::{FieldSyntax, Path, parse_path, parse_paths},
@@ -115,8 +115,7 @@ impl ReplaceField {
             }
         }
         for path in parse_paths(&config.exclude, config.syntax).map_err(bad)? {
-            let old = path.last().map_or("", String::as_str);
-            node.parent(&path).set(Rule::new(old, Action::Drop));
+            node.add(&path, Action::Drop, Absent::Nothing);
         }
         watch(&mut node);
         let common = FieldWise::new(part, config.schemas);

@@ -1,6 +1,6 @@
 //! Connect's schemas as the JSON converter writes them. Read once per distinct schema, so this is not the fast path.
 
-use crate::{error::Refused, json::object::write_string};
+use crate::{error::Refused, json::escape::quote};
 use serde::{Deserialize, Deserializer, de};
 use serde_json::value::RawValue;
 use std::fmt;
@@ -148,7 +148,7 @@ impl Schema {
     fn write_field(&self, field: Option<&str>, out: &mut Vec<u8>) {
         let text = |name: &str, value: &str, out: &mut Vec<u8>| {
             out.extend_from_slice(name.as_bytes());
-            write_string(value, out);
+            quote(value, out);
         };
         text("{\"type\":", self.kind.entry().1, out);
         if self.kind == Type::Struct {

@@ -2,7 +2,7 @@
 
 use super::{
     describe::described,
-    edit::{Absent, Action, Node, Rule, Values},
+    edit::{Absent, Action, Node, Values},
     envelope::Schemas,
     fieldwise::{FieldWise, Nulls, Plan, Rules, Work, plan_fields},
     missing::Missing,
@@ -14,7 +14,7 @@ use super::{
 use crate::{
     error::Refused,
     java_date::{Dialect, JavaDate},
-    json::object::write_string,
+    json::escape::quote,
     part::Part,
 };
 use connect_core::{Error, Output, Record, Transform, config::Problems};
@@ -188,9 +188,7 @@ impl TimestampConverter {
         let (paths, format) = (paths(config).map_err(bad)?, format(config).map_err(bad)?);
         let mut node = Node::new();
         for path in &paths {
-            let name = path.last().map_or("", String::as_str);
-            let rule = Rule::new(name, Action::Convert(Kind::Dynamic, 0));
-            node.parent(path).set(rule.absent(config.missing.absent(Absent::Null)));
+            node.add(path, Action::Convert(Kind::Dynamic, 0), config.missing.absent(Absent::Null));
         }
         let plain = if paths.is_empty() { Work::Whole(Kind::Dynamic) } else { Work::Members(node) };
         let clock = Clock {
@@ -353,7 +351,7 @@ impl Clock {
                 if let Some(format) = &self.format {
                     format.format(if self.fine { nanos } else { i128::from(millis) * MILLI }, &mut text);
                 }
-                return write_string(&text, out);
+                return quote(&text, out);
             }
             TimestampType::Unix => {
                 let nanos = if self.written < MILLI { nanos } else { i128::from(millis) * MILLI };

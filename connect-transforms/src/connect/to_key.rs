@@ -3,7 +3,6 @@
 use super::{
     describe::described,
     envelope::{Plans, Schemas},
-    fieldwise::with_scratch,
     missing::Missing,
     path::{FieldSyntax, Path, parse_paths},
     read::{Seen, schema_at, see},
@@ -124,64 +123,41 @@ impl ValueToKey {
     }
 
     fn write(&self, text: &[u8], out: &mut Vec<u8>) -> Result<(), Refused> {
-        with_scratch(|scratch| {
-            let make = |schema: &Schema| Ok(self.plan(schema).unwrap_or_else(KeyPlan::Refused));
-            see(
-                text,
-                self.config.schemas,
-                &self.plans,
-                scratch,
-                make,
-                |mut seen: Seen<'_, '_, _>, scratch| {
-                    if !seen.members(PURPOSE, scratch)? {
-                        return Err(match seen.plan {
-                            Some(_) => no_struct(PURPOSE, "null"),
-                            None => no_map(PURPOSE, "null"),
-                        });
+        let make = |schema: &Schema| Ok(self.plan(schema).unwrap_or_else(KeyPlan::Refused));
+        see(text, self.config.schemas, &self.plans, make, |mut seen: Seen<'_, '_, _>, scratch| {
+            seen.object(PURPOSE, scratch)?;
+            if let Some(KeyPlan::Refused(refused)) = seen.plan {
+                return Err(refused.clone());
+            }
+            if let Some(KeyPlan::Fields { schema, fields }) = seen.plan {
+                out.extend_from_slice(b"{\"schema\":");
+                out.extend_from_slice(schema);
+                out.extend_from_slice(b",\"payload\":{");
+                let mut first = true;
+                for (index, default) in fields {
+                    let (path, name) = &self.fields[*index];
+                    let value = seen.at(path, scratch)?.filter(|value| Raw::of(value) != Raw::Null);
+                    write_member(&mut first, name, value.or(default.as_deref()).unwrap_or("null"), out);
+                }
+                out.extend_from_slice(b"}}");
+                return Ok(());
+            }
+            out.extend_from_slice(if seen.envelope { b"{\"schema\":null,\"payload\":{" } else { b"{" });
+            let mut first = true;
+            for (index, (path, name)) in self.fields.iter().enumerate() {
+                let value = match (seen.at(path, scratch)?, self.config.missing) {
+                    (Some(value), _) => value,
+                    (None, Missing::Connect | Missing::Null) => "null",
+                    (None, Missing::Skip) => continue,
+                    (None, Missing::Fail) => {
+                        let field = &self.config.fields[index];
+                        return Err(Refused::data(format!("Field does not exist: {field}")));
                     }
-                    if let Some(KeyPlan::Refused(refused)) = seen.plan {
-                        return Err(refused.clone());
-                    }
-                    if let Some(KeyPlan::Fields { schema, fields }) = seen.plan {
-                        out.extend_from_slice(b"{\"schema\":");
-                        out.extend_from_slice(schema);
-                        out.extend_from_slice(b",\"payload\":{");
-                        let mut first = true;
-                        for (index, default) in fields {
-                            let (path, name) = &self.fields[*index];
-                            let value = seen.at(path, scratch)?.filter(|value| Raw::of(value) != Raw::Null);
-                            write_member(
-                                &mut first,
-                                name,
-                                value.or(default.as_deref()).unwrap_or("null"),
-                                out,
-                            );
-                        }
-                        out.extend_from_slice(b"}}");
-                        return Ok(());
-                    }
-                    out.extend_from_slice(if seen.envelope {
-                        b"{\"schema\":null,\"payload\":{"
-                    } else {
-                        b"{"
-                    });
-                    let mut first = true;
-                    for (index, (path, name)) in self.fields.iter().enumerate() {
-                        let value = match (seen.at(path, scratch)?, self.config.missing) {
-                            (Some(value), _) => value,
-                            (None, Missing::Connect | Missing::Null) => "null",
-                            (None, Missing::Skip) => continue,
-                            (None, Missing::Fail) => {
-                                let field = &self.config.fields[index];
-                                return Err(Refused::data(format!("Field does not exist: {field}")));
-                            }
-                        };
-                        write_member(&mut first, name, value, out);
-                    }
-                    out.extend_from_slice(if seen.envelope { b"}}" } else { b"}" });
-                    Ok(())
-                },
-            )
+                };
+                write_member(&mut first, name, value, out);
+            }
+            out.extend_from_slice(if seen.envelope { b"}}" } else { b"}" });
+            Ok(())
         })
     }
 }

@@ -2,7 +2,7 @@
 
 use crate::json::{
     Scanner,
-    escape::{escape, unescape},
+    escape::{quote, unescape},
 };
 use connect_core::{Error, Output, Record, Transform};
 use std::borrow::Cow;
@@ -43,9 +43,8 @@ impl SimpleHeaderConverter {
         if token.starts_with(['{', '[']) && is_json(token) {
             return Some(Cow::Owned(token.as_bytes().to_vec()));
         }
-        let mut quoted = vec![b'"'];
-        escape(&text, &mut quoted);
-        quoted.push(b'"');
+        let mut quoted = Vec::new();
+        quote(&text, &mut quoted);
         Some(Cow::Owned(quoted))
     }
 

@@ -3,7 +3,8 @@
 use super::{Converted, Converter, Of};
 use crate::json::{
     SyntaxError,
-    members::{Member, find, members},
+    members::{find, members},
+    object::Member,
 };
 use connect_core::Error;
 
@@ -87,7 +88,7 @@ impl JsonConverter {
             members(text)?;
             return Ok(if text.trim_ascii() == "null" { Converted::Null } else { Converted::Same });
         }
-        let members = members(text)?.filter(|members| is_envelope(members)).ok_or(Wrong::NoEnvelope)?;
+        let members = members(text)?.filter(|members| is_envelope(text, members)).ok_or(Wrong::NoEnvelope)?;
         let part = |name| find(text, &members, name).ok_or(Wrong::NoEnvelope);
         let payload = part("payload")?;
         if payload == "null" {
@@ -125,8 +126,8 @@ impl JsonConverter {
 }
 
 /// Exactly a schema and a payload.
-fn is_envelope(members: &[Member<'_>]) -> bool {
-    members.iter().all(|member| matches!(&*member.name(), "schema" | "payload"))
+fn is_envelope(text: &str, members: &[Member]) -> bool {
+    members.iter().all(|member| member.is(text, "schema") || member.is(text, "payload"))
 }
 
 /// The name of a type in Connect's messages.
@@ -150,7 +151,7 @@ impl Converter for JsonConverter {
         }
         let text = std::str::from_utf8(json).map_err(|e| failed(SyntaxError::Utf8(e.valid_up_to())))?;
         let envelope = members(text).map_err(failed)?;
-        if envelope.is_some_and(|members| members.len() == 2 && is_envelope(&members)) {
+        if envelope.is_some_and(|members| members.len() == 2 && is_envelope(text, &members)) {
             return Ok(Converted::Same);
         }
         out.extend_from_slice(br#"{"schema":null,"payload":"#);

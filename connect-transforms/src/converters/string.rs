@@ -4,7 +4,7 @@ use super::{Converted, Converter, Of};
 use crate::{
     InvalidUtf8,
     json::Scanner,
-    json::escape::{escape, unescape},
+    json::escape::{quote, unescape},
 };
 use connect_core::Error;
 use std::borrow::Cow;
@@ -162,11 +162,7 @@ impl Converter for StringConverter {
         match (self.form(of), text) {
             (StringForm::Text, Cow::Borrowed(_)) => return Ok(Converted::Same),
             (StringForm::Text, Cow::Owned(text)) => out.extend_from_slice(text.as_bytes()),
-            (StringForm::Json, text) => {
-                out.push(b'"');
-                escape(&text, out);
-                out.push(b'"');
-            }
+            (StringForm::Json, text) => quote(&text, out),
         }
         Ok(Converted::Written)
     }

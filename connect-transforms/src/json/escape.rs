@@ -42,6 +42,13 @@ pub(crate) fn escape(text: &str, out: &mut Vec<u8>) {
     out.extend_from_slice(&bytes[copied..]);
 }
 
+/// Appends `text` as a JSON string.
+pub(crate) fn quote(text: &str, out: &mut Vec<u8>) {
+    out.push(b'"');
+    escape(text, out);
+    out.push(b'"');
+}
+
 /// Appends the text that the body of a JSON string stands for. The body must have passed the scanner: of anything
 /// else it makes some text, and does not panic.
 pub(crate) fn unescape(body: &str, out: &mut String) {

@@ -1,30 +1,14 @@
 //! The members of one object, as they stand in the text.
 
-use super::{Scanner, Span, SyntaxError, escape::unescape, scan::Body};
-use std::borrow::Cow;
-
-/// One member: its key and where its value stands.
-#[derive(Clone, Debug)]
-pub(crate) struct Member<'a> {
-    pub(crate) key: Body<'a>,
-    pub(crate) value: Span,
-}
-
-impl<'a> Member<'a> {
-    /// The key as text.
-    pub(crate) fn name(&self) -> Cow<'a, str> {
-        if !self.key.escaped {
-            return Cow::Borrowed(self.key.text);
-        }
-        let mut name = String::new();
-        unescape(self.key.text, &mut name);
-        Cow::Owned(name)
-    }
-}
+use super::{
+    Scanner, SyntaxError,
+    escape::unescape,
+    object::{Member, read_members},
+};
 
 /// The members of the object that `text` is, in order, checked with all that is in them. `None`: it is another value,
 /// which is checked too.
-pub(crate) fn members<'a>(text: &'a str) -> Result<Option<Vec<Member<'a>>>, SyntaxError> {
+pub(crate) fn members(text: &str) -> Result<Option<Vec<Member>>, SyntaxError> {
     let mut scanner = Scanner::of(text);
     let mut closers = Vec::new();
     if scanner.peek() != Some(b'{') {
@@ -32,31 +16,15 @@ pub(crate) fn members<'a>(text: &'a str) -> Result<Option<Vec<Member<'a>>>, Synt
         scanner.end()?;
         return Ok(None);
     }
-    scanner.step();
     let mut members = Vec::new();
-    if scanner.peek() == Some(b'}') {
-        scanner.step();
-        scanner.end()?;
-        return Ok(Some(members));
-    }
-    loop {
-        let key = scanner.key()?;
-        members.push(Member { key, value: scanner.value(&mut closers)? });
-        match scanner.peek() {
-            Some(b',') => scanner.step(),
-            Some(b'}') => {
-                scanner.step();
-                scanner.end()?;
-                return Ok(Some(members));
-            }
-            _ => return Err(scanner.expected("`,` or `}`")),
-        }
-    }
+    read_members(&mut scanner, &mut members, &mut closers)?;
+    scanner.end()?;
+    Ok(Some(members))
 }
 
 /// The value of the last member of that name: the one that counts in Java.
-pub(crate) fn find<'a>(text: &'a str, members: &[Member<'a>], name: &str) -> Option<&'a str> {
-    let found = members.iter().rev().find(|member| member.name() == name)?;
+pub(crate) fn find<'a>(text: &'a str, members: &[Member], name: &str) -> Option<&'a str> {
+    let found = members.iter().rev().find(|member| member.is(text, name))?;
     Some(&text[found.value.clone()])
 }
 

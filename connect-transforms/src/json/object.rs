@@ -149,13 +149,6 @@ pub(crate) fn escaped(text: &str) -> Vec<u8> {
     body
 }
 
-/// Appends `text` as a JSON string.
-pub(crate) fn write_string(text: &str, out: &mut Vec<u8>) {
-    out.push(b'"');
-    escape(text, out);
-    out.push(b'"');
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -7,7 +7,7 @@ use super::{
 };
 use crate::json::{
     Scanner, SyntaxError,
-    escape::{escape, unescape},
+    escape::{quote, unescape},
 };
 use std::{borrow::Cow, cmp::Ordering};
 
@@ -136,9 +136,8 @@ impl Function {
                 check(text.len(), document)?;
             }
         }
-        let mut json = b"\"".to_vec();
-        escape(&text, &mut json);
-        json.push(b'"');
+        let mut json = Vec::new();
+        quote(&text, &mut json);
         Ok(one(String::from_utf8(json).expect("escaped text is text")))
     }
 

@@ -1,12 +1,10 @@
 //! Operations on values, compiled.
 
-use super::{
-    date::DateOp,
-    rules::ValueOperation,
-    value::{Val, quote},
-    why::Why,
+use super::{date::DateOp, rules::ValueOperation, value::Val, why::Why};
+use crate::{
+    json::escape::quote,
+    jsonpath::{Document, JsonPath},
 };
-use crate::jsonpath::{Document, JsonPath};
 use bumpalo::Bump;
 use memchr::memmem;
 use percent_encoding::percent_decode;

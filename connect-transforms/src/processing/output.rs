@@ -2,10 +2,10 @@
 
 use super::{
     plan::Row,
-    value::{Field, quote},
+    value::Field,
     why::{Why, shorten},
 };
-use crate::json::names::Names;
+use crate::json::{escape::quote, names::Names};
 use base64::{Engine, engine::general_purpose::STANDARD};
 use bumpalo::Bump;
 use connect_core::Record;

@@ -288,7 +288,7 @@ fn composed<'a>(fields: &[Field<'a>], context: Context<'a>) -> Result<&'a str, W
         if json.len() > 1 {
             json.push(b',');
         }
-        super::value::quote(field.name, &mut json);
+        crate::json::escape::quote(field.name, &mut json);
         json.push(b':');
         field.value.write(&mut json);
         context.check(json.len())?;

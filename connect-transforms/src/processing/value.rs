@@ -2,7 +2,7 @@
 
 use crate::json::{
     Scanner, SyntaxError,
-    escape::{escape, unescape},
+    escape::{quote, unescape},
 };
 use bumpalo::{Bump, collections::Vec as BumpVec};
 
@@ -91,13 +91,6 @@ impl<'a> Val<'a> {
             Self::Json(text) | Self::Text(text) => text.len(),
         }
     }
-}
-
-/// Appends a JSON string.
-pub(super) fn quote(text: &str, out: &mut Vec<u8>) {
-    out.push(b'"');
-    escape(text, out);
-    out.push(b'"');
 }
 
 fn decoded<'a>(body: &'a str, escaped: bool, bump: &'a Bump) -> &'a str {

@@ -3,8 +3,9 @@
 use super::{Broken, fields::Added};
 use crate::json::{
     SyntaxError,
-    escape::escape,
-    members::{Member, elements, find, members, string},
+    escape::quote,
+    members::{elements, find, members, string},
+    object::{Member, ObjectWriter, escaped},
 };
 
 /// What the name of an event's schema ends in.
@@ -14,7 +15,7 @@ const ENVELOPE: &str = ".Envelope";
 #[derive(Debug)]
 pub(super) struct Event<'a> {
     text: &'a str,
-    members: Vec<Member<'a>>,
+    members: Vec<Member>,
     schema: Wrapped<'a>,
 }
 
@@ -31,7 +32,7 @@ enum Wrapped<'a> {
 #[derive(Debug)]
 pub(super) struct Row<'a> {
     text: &'a str,
-    members: Vec<Member<'a>>,
+    members: Vec<Member>,
     /// The field of the event that it was.
     name: &'static str,
 }
@@ -47,8 +48,8 @@ impl<'a> Event<'a> {
     pub(super) fn read(json: &'a [u8]) -> Result<Option<Self>, Broken> {
         let text = std::str::from_utf8(json).map_err(|e| SyntaxError::Utf8(e.valid_up_to()))?;
         let Some(outer) = members(text)? else { return Ok(None) };
-        let wrapped =
-            outer.len() == 2 && outer.iter().all(|member| matches!(&*member.name(), "schema" | "payload"));
+        let wrapped = outer.len() == 2
+            && outer.iter().all(|member| member.is(text, "schema") || member.is(text, "payload"));
         let (Some(schema), Some(payload), true) =
             (find(text, &outer, "schema"), find(text, &outer, "payload"), wrapped)
         else {
@@ -150,51 +151,37 @@ fn field_schema<'a>(schema: &'a str, field: &str) -> Result<Option<&'a str>, Syn
 
 /// An object without the members of which others say what they are.
 fn write_row(row: &Row<'_>, added: &[Added<'_>], out: &mut Vec<u8>) {
-    let replaced = |member: &Member<'_>| added.iter().any(|new| new.name == member.name());
+    let replaced = |member: &Member| added.iter().any(|new| member.is(row.text, &new.name));
     if added.is_empty() {
         out.extend_from_slice(row.text.as_bytes());
         return;
     }
-    let mut separator = b'{';
+    let mut object = ObjectWriter::new(row.text, out);
     for member in row.members.iter().filter(|member| !replaced(member)) {
-        out.push(separator);
-        separator = b',';
-        out.push(b'"');
-        out.extend_from_slice(member.key.text.as_bytes());
-        out.extend_from_slice(b"\":");
+        object.key_of(member, out);
         out.extend_from_slice(&row.text.as_bytes()[member.value.clone()]);
     }
     for new in added {
-        out.push(separator);
-        separator = b',';
-        quote(&new.name, out);
-        out.push(b':');
+        object.name(&escaped(&new.name), out);
         out.extend_from_slice(new.value.as_bytes());
     }
-    out.push(b'}');
+    object.end(out);
 }
 
 /// The schema of a row as a schema of its own, with the fields that were added.
 fn write_schema(schema: &str, added: &[Added<'_>], out: &mut Vec<u8>) -> Result<(), SyntaxError> {
     let parts = members(schema)?.unwrap_or_default();
-    let mut separator = b'{';
-    for part in parts.iter().filter(|part| part.name() != "field") {
-        out.push(separator);
-        separator = b',';
-        out.push(b'"');
-        out.extend_from_slice(part.key.text.as_bytes());
-        out.extend_from_slice(b"\":");
+    let mut object = ObjectWriter::new(schema, out);
+    for part in parts.iter().filter(|part| !part.is(schema, "field")) {
+        object.key_of(part, out);
         let value = &schema[part.value.clone()];
-        if part.name() == "fields" && !added.is_empty() {
+        if part.is(schema, "fields") && !added.is_empty() {
             write_fields(value, added, out)?;
         } else {
             out.extend_from_slice(value.as_bytes());
         }
     }
-    if separator == b'{' {
-        out.push(b'{');
-    }
-    out.push(b'}');
+    object.end(out);
     Ok(())
 }
 
@@ -220,30 +207,22 @@ fn write_fields(fields: &str, added: &[Added<'_>], out: &mut Vec<u8>) -> Result<
 
 /// The schema of an added field: that of what it was, but optional, without default, and by its new name.
 fn write_added(new: &Added<'_>, out: &mut Vec<u8>) -> Result<(), SyntaxError> {
-    out.push(b'{');
-    match new.schema {
-        None => out.extend_from_slice(br#""type":"string","#),
-        Some(schema) => {
-            for part in members(schema)?.unwrap_or_default() {
-                if matches!(&*part.name(), "field" | "optional" | "default") {
-                    continue;
-                }
-                out.push(b'"');
-                out.extend_from_slice(part.key.text.as_bytes());
-                out.extend_from_slice(b"\":");
-                out.extend_from_slice(&schema.as_bytes()[part.value.clone()]);
-                out.push(b',');
-            }
+    let old = new.schema.unwrap_or_default();
+    let mut object = ObjectWriter::new(old, out);
+    if new.schema.is_none() {
+        object.name(b"type", out);
+        out.extend_from_slice(b"\"string\"");
+    } else {
+        let renewed = |part: &Member| ["field", "optional", "default"].iter().any(|name| part.is(old, name));
+        for part in members(old)?.unwrap_or_default().iter().filter(|part| !renewed(part)) {
+            object.key_of(part, out);
+            out.extend_from_slice(&old.as_bytes()[part.value.clone()]);
         }
     }
-    out.extend_from_slice(br#""optional":true,"field":"#);
+    object.name(b"optional", out);
+    out.extend_from_slice(b"true");
+    object.name(b"field", out);
     quote(&new.name, out);
-    out.push(b'}');
+    object.end(out);
     Ok(())
-}
-
-fn quote(text: &str, out: &mut Vec<u8>) {
-    out.push(b'"');
-    escape(text, out);
-    out.push(b'"');
 }

@@ -1,6 +1,6 @@
 //! A schema as the reader needs it: flat, with all names resolved and all keys escaped.
 
-use crate::json::escape::escape;
+use crate::json::escape::quote;
 use apache_avro::{
     Schema,
     schema::{InnerDecimalSchema, Name, UuidSchema},
@@ -213,9 +213,8 @@ fn leaf(schema: &Schema) -> Node {
 }
 
 fn quoted(text: &str) -> Vec<u8> {
-    let mut quoted = vec![b'"'];
-    escape(text, &mut quoted);
-    quoted.push(b'"');
+    let mut quoted = Vec::new();
+    quote(text, &mut quoted);
     quoted
 }
 

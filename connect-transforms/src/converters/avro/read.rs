@@ -11,7 +11,7 @@ use crate::{
         decimal::write_decimal,
         primitive::{write_f32, write_f64},
     },
-    json::escape::escape,
+    json::escape::quote,
 };
 use base64::{Engine, engine::general_purpose::STANDARD};
 
@@ -236,9 +236,7 @@ impl<'p, 'd> Reader<'p, 'd, '_> {
     fn string(&mut self) -> Result<(), AvroError> {
         let bytes = self.sized()?;
         let text = std::str::from_utf8(bytes).map_err(|_| AvroError::Utf8(self.rest.len()))?;
-        self.out.push(b'"');
-        escape(text, self.out);
-        self.out.push(b'"');
+        quote(text, self.out);
         Ok(())
     }
 

@@ -6,7 +6,7 @@ use crate::{
         decimal::write_decimal,
         primitive::{write_f32, write_f64},
     },
-    json::escape::escape,
+    json::escape::quote,
 };
 use base64::{Engine, engine::general_purpose::STANDARD};
 use prost_reflect::{
@@ -210,9 +210,7 @@ impl Writer<'_, '_> {
     }
 
     fn string(&mut self, text: &str) {
-        self.out.push(b'"');
-        escape(text, self.out);
-        self.out.push(b'"');
+        quote(text, self.out);
     }
 
     fn integer(&mut self, number: impl itoa::Integer) {
