@@ -66,8 +66,9 @@ impl<'c> BatchQueue<'c> {
     /// Moves up to `max` messages to `messages`, which must be empty, waiting `wait` for that many.
     pub(super) fn take(&self, messages: &mut Messages<'c>, wait: Duration, max: usize) {
         debug_assert!(messages.is_empty(), "messages are used up before more are taken");
+        messages.destroy_used();
         messages.pointers.clear();
-        messages.next = 0;
+        (messages.next, messages.destroyed) = (0, 0);
         messages.pointers.reserve(max);
         let wait = i32::try_from(wait.as_millis()).unwrap_or(i32::MAX);
         // SAFETY: the vector has room for `max` pointers, of which the call fills as many as it returns with messages
@@ -120,17 +121,23 @@ impl Drop for BatchQueue<'_> {
     }
 }
 
-/// Messages taken from a queue, destroyed one by one as they are used up. The array is reused.
+/// Messages taken from a queue. The array is reused.
+///
+/// What is used up is destroyed later, many in a row: destroyed between copies of payloads, each message costs the time
+/// that it takes to get to the cache.
 pub(super) struct Messages<'c> {
     pointers: Vec<NonNull<sys::rd_kafka_message_t>>,
+    /// The first that is not used up.
     next: usize,
+    /// The first that is not destroyed; never behind `next`.
+    destroyed: usize,
     consumer: PhantomData<&'c ()>,
 }
 
 impl<'c> Messages<'c> {
     /// No messages yet.
     pub(super) fn new() -> Self {
-        Self { pointers: Vec::new(), next: 0, consumer: PhantomData }
+        Self { pointers: Vec::new(), next: 0, destroyed: 0, consumer: PhantomData }
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -139,42 +146,46 @@ impl<'c> Messages<'c> {
 
     /// The first message that is not used up.
     pub(super) fn front(&self) -> Option<Message<'_>> {
-        // SAFETY: pointers at or after `next` are messages that were not destroyed; `pop_front` needs `&mut self`,
-        // so none is destroyed while the references live.
+        // SAFETY: pointers at or after `next` are messages that were not destroyed; destroying needs `&mut self`, so none
+        // is while the references live.
         let message = |at: usize| self.pointers.get(at).map(|message| unsafe { message.as_ref() });
         message(self.next).map(|raw| Message { raw, following: message(self.next + 1) })
     }
 
-    /// Destroys the first message.
+    /// The first message is used up.
     pub(super) fn pop_front(&mut self) {
-        if let Some(message) = self.pointers.get(self.next) {
-            self.next += 1;
-            // SAFETY: ours, alive, and after the line above never seen again; its client is alive (`'c`).
+        self.next = (self.next + 1).min(self.pointers.len());
+    }
+
+    /// Destroys what is used up.
+    pub(super) fn destroy_used(&mut self) {
+        for message in &self.pointers[self.destroyed..self.next] {
+            // SAFETY: ours, alive, and in front of `next`, so never seen again; its client is alive (`'c`).
             unsafe { sys::rd_kafka_message_destroy(message.as_ptr()) };
         }
+        self.destroyed = self.next;
     }
 
     /// Destroys all messages for which `gone` is true.
     pub(super) fn discard(&mut self, gone: impl Fn(Message<'_>) -> bool) {
-        let mut kept = Vec::new();
+        self.destroy_used();
+        let (mut kept, mut used) = (Vec::new(), Vec::new());
         while let Some(message) = self.front() {
-            if gone(message) {
-                self.pop_front();
-            } else {
-                kept.push(self.pointers[self.next]);
-                self.next += 1;
-            }
+            let list = if gone(message) { &mut used } else { &mut kept };
+            list.push(self.pointers[self.next]);
+            self.pop_front();
         }
-        self.pointers = kept;
-        self.next = 0;
+        (self.next, self.destroyed) = (used.len(), 0);
+        self.pointers = used;
+        self.pointers.append(&mut kept);
+        self.destroy_used();
     }
 }
 
 impl Drop for Messages<'_> {
     fn drop(&mut self) {
-        while !self.is_empty() {
-            self.pop_front();
-        }
+        self.next = self.pointers.len();
+        self.destroy_used();
     }
 }
 

@@ -45,6 +45,7 @@ impl Reader<'_> {
                 }
             }
         }
+        self.messages.destroy_used();
         if records >= 16 {
             self.average = ((self.builder.bytes() - bytes) / records).max(1);
         }
