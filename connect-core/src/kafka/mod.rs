@@ -2,6 +2,7 @@
 
 mod batch_queue;
 mod check;
+mod client;
 mod commits;
 mod config;
 mod context;

@@ -1,13 +1,13 @@
 //! Writing to Kafka: many records at once, an answer for each.
 
-use super::{check, context, errors};
+use super::{check, client::Client, context, errors};
 use crate::{Class, Error, config::Passthrough};
 use rdkafka::{
     ClientContext,
     config::{ClientConfig, RDKafkaLogLevel},
     error::{KafkaError, RDKafkaErrorCode as Code},
     message::{DeliveryResult, Header, OwnedHeaders},
-    producer::{BaseRecord, Producer, ProducerContext, ThreadedProducer},
+    producer::{BaseRecord, Producer, ProducerContext},
 };
 use std::{
     sync::{Arc, Mutex, PoisonError},
@@ -84,8 +84,6 @@ pub(super) fn headers<'h>(
     })
 }
 
-type Client = ThreadedProducer<Answers>;
-
 /// A producer that is made anew when librdkafka gives one up.
 pub(super) struct Writer {
     config: ClientConfig,
@@ -103,7 +101,7 @@ impl Writer {
         let usable =
             match usable {
                 Some(client) => client,
-                None => Arc::new(self.config.create_with_context(Answers::default()).map_err(|error| {
+                None => Arc::new(Client::new(&self.config).map_err(|error| {
                     Error::fatal("create the kafka producer", check::without_secrets(error))
                 })?),
             };
@@ -160,7 +158,10 @@ async fn send(client: &Client, row: Outgoing<'_>) -> Result<oneshot::Receiver<Op
     record.headers = row.headers;
     loop {
         match client.send(record) {
-            Ok(()) => return Ok(answered),
+            Ok(()) => {
+                client.wake();
+                return Ok(answered);
+            }
             Err((KafkaError::MessageProduction(Code::QueueFull), back)) => {
                 record = back;
                 tokio::time::sleep(QUEUE_FULL_WAIT).await;
@@ -214,7 +215,7 @@ fn reach(client: &Client, topic: Option<&str>) -> Result<(), Error> {
 
 /// Hands deliveries to whoever waits for them.
 #[derive(Default)]
-struct Answers {
+pub(super) struct Answers {
     trouble: Mutex<Option<(Code, String)>>,
 }
 
