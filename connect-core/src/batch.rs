@@ -67,6 +67,8 @@ pub struct Batch {
     pub(crate) chunks: Vec<Bytes>,
     pub(crate) topics: Vec<Arc<str>>,
     pub(crate) permits: Vec<Arc<Permit>>,
+    /// Bytes of keys and values, counted where the rows are made: bulk sinks ask at every step.
+    pub(crate) payload: usize,
     /// Each record of each run is here exactly once, as itself or as its only child: it can be resolved by run.
     pub(crate) whole: bool,
 }
@@ -94,7 +96,8 @@ impl Batch {
     /// Bytes of keys and values as they will be sent: what batching by size counts.
     #[must_use]
     pub fn payload_bytes(&self) -> usize {
-        self.rows.iter().map(Row::payload_bytes).sum()
+        debug_assert_eq!(self.payload, payload(&self.rows), "the payload is counted with the rows");
+        self.payload
     }
 
     /// The partitions that the records come from, with the offsets read.
@@ -120,9 +123,11 @@ impl Batch {
     /// If a row is out of range.
     #[must_use]
     pub fn subset(&self, rows: &[u32]) -> Batch {
+        let rows: Vec<Row> = rows.iter().map(|&row| self.rows[row as usize]).collect();
         Batch {
             runs: self.runs.clone(),
-            rows: rows.iter().map(|&row| self.rows[row as usize]).collect(),
+            payload: payload(&rows),
+            rows,
             originals: self.originals.clone(),
             chunks: self.chunks.clone(),
             topics: self.topics.clone(),
@@ -161,8 +166,10 @@ impl Batch {
             }
             Row { run, original, ..record.copy_into(&mut arena) }
         };
+        let rows: Vec<Row> = rows.iter().map(copy).collect();
         Batch {
-            rows: rows.iter().map(copy).collect(),
+            payload: payload(&rows),
+            rows,
             runs,
             originals: originals.map(Arc::new),
             chunks: vec![arena.into()],
@@ -187,12 +194,18 @@ impl Batch {
         let (runs, chunks) = (length(&self.runs), length(&self.chunks));
         let topics = length(&self.topics);
         let originals = self.join_originals(&mut other, runs, chunks);
+        self.payload += other.payload;
         self.rows.extend(other.rows.iter().map(|row| row.shifted(runs, chunks, topics, originals)));
         self.runs.append(&mut other.runs);
         self.chunks.append(&mut other.chunks);
         self.topics.append(&mut other.topics);
         self.permits.append(&mut other.permits);
         self.whole &= other.whole;
+    }
+
+    /// Makes room for `rows` in all.
+    pub(crate) fn reserve(&mut self, rows: usize) {
+        self.rows.reserve(rows.saturating_sub(self.rows.len()));
     }
 
     /// Once one side has rows that a transform made, both sides need their originals. Returns where theirs begin.
@@ -246,6 +259,7 @@ impl Batch {
         }
         let (runs, rows) = (&self.runs, &mut self.rows);
         rows.retain(|row| live(runs[row.run as usize].id));
+        self.payload = payload(rows);
         // The rows name their runs by number: a dead run stays, as an empty one of a dead epoch.
         for run in &mut self.runs {
             if !live(run.id) {
@@ -256,7 +270,11 @@ impl Batch {
     }
 }
 
-fn length<T>(items: &[T]) -> u32 {
+pub(crate) fn payload(rows: &[Row]) -> usize {
+    rows.iter().map(Row::payload_bytes).sum()
+}
+
+pub(crate) fn length<T>(items: &[T]) -> u32 {
     u32::try_from(items.len()).expect("a batch has fewer than 2^32 rows, runs and chunks")
 }
 

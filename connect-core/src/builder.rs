@@ -1,18 +1,23 @@
 //! How a source makes batches: one copy into a recycled arena.
 
 use crate::{
-    Batch, PartitionId, Run,
+    Batch, Framer, PartitionId, Run,
+    batch::length,
+    framing::Frame,
     record::{AS_READ, NO_TIMESTAMP, ONLY, Row, Span, append, write_headers},
 };
 use bytes::Bytes;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::{
+    fmt,
+    sync::{Arc, Mutex, PoisonError},
+};
 
 /// Bytes a batch holds at most, unless a single record is larger: a batch should stay in cache on its way, but each one
 /// also wakes two threads. Measured with records of 499 bytes: 128 KiB cost a tenth of a pipeline's CPU more than
-/// 256 KiB, and 256 KiB a twentieth more than this.
-pub const BATCH_BYTES_MAX: usize = 512 << 10;
+/// 256 KiB, 256 KiB a twentieth more than 512 KiB, and that as much more than this where values are framed.
+pub const BATCH_BYTES_MAX: usize = 1 << 20;
 /// Records a batch holds at most: from there on, the cost of a hop between threads no longer shows.
-pub const BATCH_RECORDS_MAX: usize = 1_000;
+pub const BATCH_RECORDS_MAX: usize = 2_000;
 /// What an arena is made for: a full batch and the record that fills it. One that grew would be copied while it does,
 /// again and again, which costs as much as filling it.
 const ARENA_BYTES: usize = BATCH_BYTES_MAX + (64 << 10);
@@ -41,11 +46,15 @@ pub struct Entry<'a> {
 /// let batch = builder.finish();
 /// assert_eq!(batch.iter().next().map(|record| record.origin().offset), Some(7));
 /// ```
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub struct BatchBuilder {
     arena: Vec<u8>,
+    /// Keys and headers where values are framed: between two frames they would keep them from being neighbours.
+    aside: Vec<u8>,
+    framer: Option<Box<dyn Framer>>,
     rows: Vec<Row>,
     runs: Vec<Run>,
+    payload: usize,
     pool: Arc<Pool>,
 }
 
@@ -54,6 +63,22 @@ impl BatchBuilder {
     #[must_use]
     pub fn new() -> Self {
         Self::default()
+    }
+
+    /// Puts values in frames: see [`Framer`].
+    #[must_use]
+    pub fn framed_by(mut self, framer: impl Framer + 'static) -> Self {
+        self.frame_by(Box::new(framer));
+        self
+    }
+
+    /// Puts the values of batches to come in frames.
+    ///
+    /// # Panics
+    /// In the middle of a batch.
+    pub fn frame_by(&mut self, framer: Box<dyn Framer>) {
+        assert!(self.is_empty(), "a batch is framed from its first row on, or not at all");
+        self.framer = Some(framer);
     }
 
     /// Adds a record of partition `id`. Offsets of a partition must grow from call to call.
@@ -69,53 +94,56 @@ impl BatchBuilder {
         headers: impl IntoIterator<Item = (&'h str, Option<&'h [u8]>)>,
     ) {
         let run = self.run(id, topic, partition, entry.offset);
-        self.runs[run as usize].offsets.end = entry.offset + 1;
-        self.runs[run as usize].rows += 1;
+        run.offsets.end = entry.offset + 1;
+        run.rows += 1;
         if self.arena.capacity() == 0 {
             self.arena = self.pool.take();
         }
         let arena = &mut self.arena;
-        let mut copy = |bytes: Option<&[u8]>| bytes.map_or(Span::NONE, |bytes| append(arena, 0, bytes));
-        let (key, value) = (copy(entry.key), copy(entry.value));
+        let framer = self.framer.as_deref_mut();
+        let framed = framer.and_then(|framer| Frame::write(framer, (topic, partition), &entry, arena));
+        let (value, frame) = framed.unwrap_or_else(|| {
+            (entry.value.map_or(Span::NONE, |value| append(arena, 0, value)), Frame::NONE)
+        });
+        let (rest, chunk) = if self.framer.is_some() { (&mut self.aside, 1) } else { (arena, 0) };
         let row = Row {
             offset: entry.offset,
             timestamp_ms: entry.timestamp_ms.unwrap_or(NO_TIMESTAMP),
-            run,
+            run: length(&self.runs) - 1,
             index: ONLY,
-            original: u32::try_from(self.rows.len()).expect("a batch has fewer than 2^32 rows"),
+            original: length(&self.rows),
             topic: AS_READ,
-            key,
+            key: entry.key.map_or(Span::NONE, |key| append(rest, chunk, key)),
             value,
-            headers: write_headers(&mut self.arena, 0, headers),
+            headers: write_headers(rest, chunk, headers),
+            frame,
         };
+        self.payload += row.payload_bytes();
         self.rows.push(row);
     }
 
     /// Says that everything of partition `id` below `offset` has been read, though no record stood there (a
     /// transaction marker, the end of the partition).
     pub fn position(&mut self, id: PartitionId, topic: &Arc<str>, partition: i32, offset: i64) {
-        let run = self.run(id, topic, partition, offset);
-        self.runs[run as usize].offsets.end = offset;
+        self.run(id, topic, partition, offset).offsets.end = offset;
     }
 
     /// Extends the last run if it is this partition's, or begins one at `offset`.
-    fn run(&mut self, id: PartitionId, topic: &Arc<str>, partition: i32, offset: i64) -> u32 {
-        match self.runs.last() {
-            Some(run) if run.id == id => {
-                debug_assert!(offset >= run.offsets.end, "offsets of a partition grow");
-            }
-            _ => {
-                let topic = Arc::clone(topic);
-                self.runs.push(Run { id, topic, partition, offsets: offset..offset, rows: 0 });
-            }
+    #[inline]
+    fn run(&mut self, id: PartitionId, topic: &Arc<str>, partition: i32, offset: i64) -> &mut Run {
+        if self.runs.last().is_none_or(|run| run.id != id) {
+            let topic = Arc::clone(topic);
+            self.runs.push(Run { id, topic, partition, offsets: offset..offset, rows: 0 });
         }
-        u32::try_from(self.runs.len() - 1).expect("a batch has fewer than 2^32 runs")
+        let run = self.runs.last_mut().expect("there is one by now");
+        debug_assert!(offset >= run.offsets.end, "offsets of a partition grow");
+        run
     }
 
     /// Whether the batch has reached [`BATCH_BYTES_MAX`] or [`BATCH_RECORDS_MAX`].
     #[must_use]
     pub fn is_full(&self) -> bool {
-        self.arena.len() >= BATCH_BYTES_MAX || self.rows.len() >= BATCH_RECORDS_MAX
+        self.arena.len() + self.aside.len() >= BATCH_BYTES_MAX || self.rows.len() >= BATCH_RECORDS_MAX
     }
 
     /// Whether there is neither a record nor a position.
@@ -127,22 +155,38 @@ impl BatchBuilder {
     /// Bytes in the batch so far.
     #[must_use]
     pub fn bytes(&self) -> usize {
-        self.arena.len() + self.rows.len() * size_of::<Row>()
+        self.arena.len() + self.aside.len() + self.rows.len() * size_of::<Row>()
     }
 
     /// The batch; the builder is empty again.
     pub fn finish(&mut self) -> Batch {
         let arena = std::mem::take(&mut self.arena);
+        let mut chunks = vec![Bytes::from_owner(Pooled { arena, pool: Arc::clone(&self.pool) })];
+        if self.framer.is_some() {
+            let next = Vec::with_capacity(self.aside.len());
+            chunks.push(std::mem::replace(&mut self.aside, next).into());
+        }
         let capacity = self.rows.len();
         Batch {
             rows: std::mem::replace(&mut self.rows, Vec::with_capacity(capacity)),
             runs: std::mem::take(&mut self.runs),
             originals: None,
-            chunks: vec![Bytes::from_owner(Pooled { arena, pool: Arc::clone(&self.pool) })],
+            chunks,
             topics: Vec::new(),
             permits: Vec::new(),
+            payload: std::mem::take(&mut self.payload),
             whole: true,
         }
+    }
+}
+
+impl fmt::Debug for BatchBuilder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("BatchBuilder")
+            .field("rows", &self.rows.len())
+            .field("bytes", &self.bytes())
+            .field("framed", &self.framer.is_some())
+            .finish_non_exhaustive()
     }
 }
 

@@ -92,6 +92,7 @@ impl Chain {
         let rejected = take_back(&mut batch, errors);
         let (filtered, fanned) = count_children(&mut batch, &originals, &rejected);
         batch.whole = filtered.is_empty() && fanned.is_empty() && rejected.is_empty();
+        batch.payload = crate::batch::payload(&batch.rows);
         drop_unused_chunks(&mut batch);
         let rejected = rejected.into_iter().map(|(_, record, error)| (record, error)).collect();
         Transformed { batch, filtered, fanned, rejected }
@@ -113,6 +114,7 @@ fn run_stage(stage: &dyn Transform, mut batch: Batch, now_ms: i64, errors: &mut 
             errors.push((record.row().original, error));
         }
     }
+    batch.payload = crate::batch::payload(&out.rows);
     batch.rows = out.rows;
     batch.topics = out.topics;
     batch.chunks.push(out.buf.into());

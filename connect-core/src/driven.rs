@@ -1,6 +1,6 @@
 //! The one cancel-safe loop around a sink, written once, for all of them.
 
-use crate::{Assigned, Batch, Budget, Context, Delivery, Error, Flush, PartitionId, Progress, Sink};
+use crate::{Assigned, Batch, Budget, Context, Delivery, Error, Flush, Framer, PartitionId, Progress, Sink};
 use async_trait::async_trait;
 use std::future::pending;
 use tokio::time::sleep_until;
@@ -9,6 +9,7 @@ use tokio::time::sleep_until;
 #[async_trait]
 pub(crate) trait DynSink: Send {
     fn delivery(&self) -> Delivery;
+    fn framer(&self) -> Option<Box<dyn Framer>>;
     async fn open(&mut self) -> Result<(), Error>;
     fn assigned(&mut self, partitions: &[Assigned]) -> Result<(), Error>;
     fn put(&mut self, batch: Batch) -> Result<(), Error>;
@@ -44,6 +45,10 @@ impl<S: Sink> Driven<S> {
 impl<S: Sink> DynSink for Driven<S> {
     fn delivery(&self) -> Delivery {
         self.sink.delivery()
+    }
+
+    fn framer(&self) -> Option<Box<dyn Framer>> {
+        self.sink.framer()
     }
 
     async fn open(&mut self) -> Result<(), Error> {

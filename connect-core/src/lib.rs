@@ -78,6 +78,7 @@ mod dead_letter;
 mod driven;
 mod error;
 pub mod file;
+mod framing;
 #[cfg(feature = "kafka")]
 pub mod kafka;
 mod outcome;
@@ -103,6 +104,7 @@ pub use chain::{Chain, Transformed};
 pub use context::Context;
 pub use dead_letter::{DeadLetters, Letter, Stage};
 pub use error::{BoxError, Class, Error};
+pub use framing::{Framer, Piece};
 pub use outcome::Outcome;
 pub use predicate::{Conditional, Predicate, TransformsConfig, read_transforms};
 pub use record::{Headers, Origin, Record};

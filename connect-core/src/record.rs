@@ -1,6 +1,6 @@
 //! One record of a batch, as plugins see it.
 
-use crate::{Batch, Class, Error, PartitionId};
+use crate::{Batch, Class, Error, PartitionId, framing::Frame};
 use bytes::Bytes;
 use std::sync::Arc;
 
@@ -72,6 +72,7 @@ pub(crate) struct Row {
     pub(crate) key: Span,
     pub(crate) value: Span,
     pub(crate) headers: Span,
+    pub(crate) frame: Frame,
 }
 
 impl Row {
@@ -196,6 +197,7 @@ impl<'a> Record<'a> {
         let offsets = row.offset..row.offset + 1;
         Batch {
             runs: vec![crate::Run { offsets, rows: 1, ..run.clone() }],
+            payload: row.payload_bytes(),
             rows: vec![row],
             originals,
             chunks: vec![arena.into()],
@@ -216,7 +218,7 @@ impl<'a> Record<'a> {
             Some(bytes) => append(arena, 0, bytes),
         };
         let (key, value, headers) = (copy(self.row.key), copy(self.row.value), copy(self.row.headers));
-        Row { run: 0, original: 0, key, value, headers, ..*self.row }
+        Row { run: 0, original: 0, key, value, headers, frame: Frame::NONE, ..*self.row }
     }
 }
 

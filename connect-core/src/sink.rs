@@ -1,6 +1,6 @@
 //! The sink contract: a state machine that starts jobs and reports.
 
-use crate::{Assigned, Batch, Context, Error, Outcome, PartitionId};
+use crate::{Assigned, Batch, Context, Error, Framer, Outcome, PartitionId};
 use async_trait::async_trait;
 use bytes::Bytes;
 
@@ -116,6 +116,12 @@ pub trait Sink: Send + 'static {
 
     /// Which reports move offsets.
     fn delivery(&self) -> Delivery;
+
+    /// What is to stand around each value in a body, if the source may write it there: see [`Framer`]. Asked once,
+    /// after [`open`](Self::open). None, unless overridden.
+    fn framer(&self) -> Option<Box<dyn Framer>> {
+        None
+    }
 
     /// Checks everything that can be checked before the first record: address, credentials, permissions.
     ///

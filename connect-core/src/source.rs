@@ -1,6 +1,6 @@
 //! The source contract: events out, commands in, one `await`.
 
-use crate::{Batch, Error, PartitionId};
+use crate::{Batch, Error, Framer, PartitionId};
 use async_trait::async_trait;
 use bytes::Bytes;
 use std::{ops::Range, sync::Arc};
@@ -110,6 +110,13 @@ pub enum Event {
 /// source can sit out itself (a broker that is away) are no errors.
 #[async_trait]
 pub trait Source: Send {
+    /// The sink's frame for values, before [`open`](Self::open), where no transform stands in between. A source that
+    /// builds its batches by a [`BatchBuilder`](crate::BatchBuilder) hands it on; one that does not ignores it, which
+    /// is the default.
+    fn frame_by(&mut self, framer: Box<dyn Framer>) {
+        drop(framer);
+    }
+
     /// Connects and checks what can be checked.
     ///
     /// # Errors

@@ -2,6 +2,7 @@
 
 use crate::{
     Batch, Error, Record,
+    framing::Frame,
     record::{AS_READ, NO_TIMESTAMP, Row, Span, append, write_headers},
 };
 use std::{future::Future, pin::Pin, sync::Arc};
@@ -152,7 +153,7 @@ impl Output {
 
     /// Begins a record made from `record`: whatever is not set stays as it was.
     pub fn derive(&mut self, record: Record<'_>) -> Draft<'_> {
-        Draft { row: *record.row(), out: self }
+        Draft { row: Row { frame: Frame::NONE, ..*record.row() }, out: self }
     }
 
     /// The time of processing in milliseconds since the Unix epoch: one reading per batch, so that siblings and

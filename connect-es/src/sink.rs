@@ -3,7 +3,9 @@
 use crate::{
     buffer::Buffers,
     bulk::{
+        body::Body,
         encode::{Action, Encoder, Fate},
+        framer::EsFramer,
         response::{Item, Success},
     },
     check::check,
@@ -14,10 +16,15 @@ use crate::{
     replay::{Conflict, News, Replays},
 };
 use async_trait::async_trait;
-use connect_core::{Assigned, Batch, Bulk, BulkSink, Error, Outcome, PartitionId, Record, config::Config};
+use connect_core::{
+    Assigned, Batch, Bulk, BulkSink, Error, Framer, Outcome, PartitionId, Record, config::Config,
+};
 use std::{
     fmt,
-    sync::atomic::{AtomicU64, Ordering},
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
     time::Duration,
 };
 
@@ -30,7 +37,7 @@ pub type EsSink = BulkSink<Elasticsearch>;
 /// Elasticsearch or OpenSearch as a target of bulk requests. [`EsSink`] is what a pipeline takes.
 pub struct Elasticsearch {
     client: Client,
-    encoder: Encoder,
+    encoder: Arc<Encoder>,
     buffers: Buffers,
     ordered: bool,
     index_required: bool,
@@ -53,7 +60,7 @@ impl Elasticsearch {
         let versioned = config.ids() == Ids::Key { versioned: true };
         Ok(Self {
             client: Client::new(config)?,
-            encoder: Encoder::new(config).map_err(wrong)?,
+            encoder: Arc::new(Encoder::new(config).map_err(wrong)?),
             buffers: Buffers::new(&config.bulk()),
             ordered: matches!(config.ids(), Ids::Key { .. }),
             index_required: config.index_required,
@@ -156,14 +163,15 @@ impl Bulk for Elasticsearch {
     }
 
     async fn write(&self, batch: &Batch) -> Result<Outcome, Error> {
-        let mut body = self.buffers.take(batch);
+        let mut body = Body::new(&self.buffers, batch);
         let fates = self.encoder.encode(batch, &mut body);
         let news = self.replays.as_ref().map(|replays| replays.send(batch)).unwrap_or_default();
         let sent = Sent { batch, fates, news };
-        if body.is_empty() {
+        let parts = body.parts();
+        if parts.is_empty() {
             return self.outcome(sent, None);
         }
-        match self.client.bulk(self.buffers.freeze(body)).await? {
+        match self.client.bulk(parts).await? {
             Answered::AllSucceeded if sent.fates.is_none() => Ok(Outcome::delivered()),
             Answered::AllSucceeded => self.outcome(sent, None),
             Answered::Body(answer) => self.outcome(sent, Some(&answer)),
@@ -173,6 +181,11 @@ impl Bulk for Elasticsearch {
     /// The key, where it is the id: a repetition must not put an old document over a newer one.
     fn order_key<'a>(&self, record: Record<'a>) -> Option<&'a [u8]> {
         if self.ordered { record.key() } else { None }
+    }
+
+    fn framer(&self) -> Option<Box<dyn Framer>> {
+        let framer = EsFramer::new(Arc::clone(&self.encoder))?;
+        Some(Box::new(framer))
     }
 
     fn row_overhead(&self) -> usize {

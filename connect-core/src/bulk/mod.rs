@@ -18,7 +18,7 @@ mod tests;
 pub use config::BulkConfig;
 pub use sink::BulkSink;
 
-use crate::{Assigned, Batch, Error, Outcome, PartitionId, Record};
+use crate::{Assigned, Batch, Error, Framer, Outcome, PartitionId, Record};
 use async_trait::async_trait;
 use std::sync::Arc;
 
@@ -151,6 +151,12 @@ pub trait Bulk: Send + Sync + 'static {
     ///
     /// Must give the same answer whenever it is asked about the same record.
     fn order_key<'a>(&self, _record: Record<'a>) -> Option<&'a [u8]> {
+        None
+    }
+
+    /// What is to stand around each value in a request, if the source may write it there: see [`Framer`].
+    /// [`write`](Self::write) finds the frames by [`Batch::pieces`]. None, unless overridden.
+    fn framer(&self) -> Option<Box<dyn Framer>> {
         None
     }
 

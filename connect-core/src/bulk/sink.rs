@@ -5,7 +5,7 @@ use super::{
     flights::FlightId,
     state::{Launch, State},
 };
-use crate::{Assigned, Batch, Context, Delivery, Error, Flush, Outcome, PartitionId, Progress, Sink};
+use crate::{Assigned, Batch, Context, Delivery, Error, Flush, Framer, Outcome, PartitionId, Progress, Sink};
 use async_trait::async_trait;
 use std::{fmt, sync::Arc, time::Duration};
 use tokio::time::{Instant, timeout};
@@ -95,6 +95,10 @@ impl<B: Bulk> Sink for BulkSink<B> {
 
     fn delivery(&self) -> Delivery {
         Delivery::Rows
+    }
+
+    fn framer(&self) -> Option<Box<dyn Framer>> {
+        self.bulk.framer()
     }
 
     async fn open(&mut self) -> Result<(), Error> {

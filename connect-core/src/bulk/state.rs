@@ -128,7 +128,12 @@ impl<B: Bulk> State<B> {
         if !self.open.size.plus(added).fits(self.max) {
             self.seal();
         }
+        let first = self.open.batch.is_empty();
         self.open.batch.append(batch);
+        if first {
+            // Grown step by step, the rows of a full request would be copied three times.
+            self.open.batch.reserve(self.max.records);
+        }
         self.open.size = self.open.size.plus(added);
         self.open.due = Some(self.open.due.map_or(due, |earlier| earlier.min(due)));
         if self.open.size.fills(self.max) {

@@ -16,7 +16,7 @@ use super::{
     start,
     table::{Hold, Table},
 };
-use crate::{BatchBuilder, Commit, Error, Event, PartitionId};
+use crate::{BatchBuilder, Commit, Error, Event, Framer, PartitionId};
 use rdkafka::{
     Offset, TopicPartitionList,
     config::ClientConfig,
@@ -63,8 +63,16 @@ pub(super) fn connect(setup: &Setup) -> Result<ReaderConsumer, Error> {
 }
 
 /// Serves until the task wants it to stop or something ends it. Queue and messages are gone when this returns.
-pub(super) fn serve(consumer: &ReaderConsumer, setup: &Setup, mailbox: &Mailbox) {
+pub(super) fn serve(
+    consumer: &ReaderConsumer,
+    setup: &Setup,
+    framer: Option<Box<dyn Framer>>,
+    mailbox: &Mailbox,
+) {
     let mut reader = Reader::new(consumer, setup, mailbox);
+    if let Some(framer) = framer {
+        reader.builder.frame_by(framer);
+    }
     let outcome = if setup.preview { reader.begin_preview() } else { reader.subscribe() };
     if let Err(error) = outcome.and_then(|()| reader.run()) {
         mailbox.fail(error);

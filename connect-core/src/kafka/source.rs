@@ -6,9 +6,9 @@ use super::{
     mailbox::{Command, Mailbox},
     reader::{self, Setup},
 };
-use crate::{Commit, Error, Event, PartitionId, Source, Task};
+use crate::{Commit, Error, Event, Framer, PartitionId, Source, Task};
 use async_trait::async_trait;
-use std::{sync::Arc, thread};
+use std::{fmt, sync::Arc, thread};
 use tokio::sync::oneshot;
 
 /// Reads topics as a member of a consumer group.
@@ -30,11 +30,12 @@ use tokio::sync::oneshot;
 ///
 /// # Cancel safety
 /// [`Source::next`] is cancel safe.
-#[derive(Debug)]
 pub struct KafkaSource {
     config: KafkaConfig,
     task: Task,
     mailbox: Arc<Mailbox>,
+    /// For the reader thread, once it starts.
+    framer: Option<Box<dyn Framer>>,
     /// Epochs that were announced and not revoked, by slot; 0: none.
     live: Vec<u32>,
 }
@@ -43,7 +44,7 @@ impl KafkaSource {
     /// A source for one task. Nothing is connected before [`Source::open`].
     #[must_use]
     pub fn new(config: KafkaConfig, task: &Task) -> Self {
-        Self { config, task: task.clone(), mailbox: Arc::default(), live: Vec::new() }
+        Self { config, task: task.clone(), mailbox: Arc::default(), framer: None, live: Vec::new() }
     }
 
     /// Keeps track of what is ours, and takes out what is not.
@@ -80,13 +81,17 @@ impl KafkaSource {
 
 #[async_trait]
 impl Source for KafkaSource {
+    fn frame_by(&mut self, framer: Box<dyn Framer>) {
+        self.framer = Some(framer);
+    }
+
     async fn open(&mut self) -> Result<(), Error> {
         let setup = check::setup(&self.config, &self.task)?;
         let (opened, outcome) = oneshot::channel();
-        let mailbox = Arc::clone(&self.mailbox);
+        let (mailbox, framer) = (Arc::clone(&self.mailbox), self.framer.take());
         thread::Builder::new()
             .name(format!("kafka-{}", self.task))
-            .spawn(move || run(&setup, &mailbox, opened))
+            .spawn(move || run(&setup, framer, &mailbox, opened))
             .map_err(|error| Error::retriable("start the reader thread", error))?;
         outcome.await.unwrap_or_else(|_| Err(super::errors::ended()))
     }
@@ -129,8 +134,22 @@ impl Drop for KafkaSource {
     }
 }
 
+impl fmt::Debug for KafkaSource {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("KafkaSource")
+            .field("config", &self.config)
+            .field("task", &self.task)
+            .finish_non_exhaustive()
+    }
+}
+
 /// The reader thread, from its first to its last act.
-fn run(setup: &Setup, mailbox: &Mailbox, opened: oneshot::Sender<Result<(), Error>>) {
+fn run(
+    setup: &Setup,
+    framer: Option<Box<dyn Framer>>,
+    mailbox: &Mailbox,
+    opened: oneshot::Sender<Result<(), Error>>,
+) {
     /// Tells the task of the end, also after a panic.
     struct End<'m>(&'m Mailbox);
     impl Drop for End<'_> {
@@ -148,7 +167,7 @@ fn run(setup: &Setup, mailbox: &Mailbox, opened: oneshot::Sender<Result<(), Erro
         Ok(consumer) => {
             // If nobody waits any more, the task was dropped and wants the thread to stop.
             drop(opened.send(Ok(())));
-            reader::serve(&consumer, setup, mailbox);
+            reader::serve(&consumer, setup, framer, mailbox);
         }
     }
 }

@@ -109,6 +109,10 @@ impl Run {
     async fn open(&mut self) -> Result<(), Error> {
         self.sink.open().await?;
         self.letters.open().await?;
+        // Where transforms stand in between, they make other values of what is read.
+        if let Some(framer) = self.sink.framer().filter(|_| self.chain.is_empty()) {
+            self.source.frame_by(framer);
+        }
         self.source.open().await
     }
 

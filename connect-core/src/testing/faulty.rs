@@ -2,7 +2,7 @@
 
 use super::{Faults, Point};
 use crate::{
-    Assigned, Batch, Commit, Context, DeadLetters, Delivery, Error, Event, Flush, Letter, Output,
+    Assigned, Batch, Commit, Context, DeadLetters, Delivery, Error, Event, Flush, Framer, Letter, Output,
     PartitionId, Preparation, Record, Sink, Source, Transform,
 };
 use async_trait::async_trait;
@@ -28,6 +28,10 @@ impl<S: Sink> Sink for FaultySink<S> {
 
     fn delivery(&self) -> Delivery {
         self.sink.delivery()
+    }
+
+    fn framer(&self) -> Option<Box<dyn Framer>> {
+        self.sink.framer()
     }
 
     async fn open(&mut self) -> Result<(), Error> {
@@ -96,6 +100,10 @@ impl<S> FaultySource<S> {
 #[deny(clippy::missing_trait_methods)]
 #[async_trait]
 impl<S: Source> Source for FaultySource<S> {
+    fn frame_by(&mut self, framer: Box<dyn Framer>) {
+        self.source.frame_by(framer);
+    }
+
     async fn open(&mut self) -> Result<(), Error> {
         self.faults.pass(Point::SourceOpen)?;
         self.faults.live().await;

@@ -1,7 +1,7 @@
 //! A source that reads a [`MemoryLog`] as a member of a group.
 
 use super::{MemoryLog, log::Reading};
-use crate::{BATCH_RECORDS_MAX, BatchBuilder, Commit, Error, Event, PartitionId, Source};
+use crate::{BATCH_RECORDS_MAX, BatchBuilder, Commit, Error, Event, Framer, PartitionId, Source};
 use async_trait::async_trait;
 use std::{collections::BTreeSet, future::pending};
 use tokio::time::sleep_until;
@@ -80,6 +80,10 @@ impl MemorySource {
 
 #[async_trait]
 impl Source for MemorySource {
+    fn frame_by(&mut self, framer: Box<dyn Framer>) {
+        self.builder.frame_by(framer);
+    }
+
     async fn open(&mut self) -> Result<(), Error> {
         let topics = self.topics.clone();
         self.member = Some(self.log.change(|state| state.join(&self.group, topics, self.latest))?);

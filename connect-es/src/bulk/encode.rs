@@ -1,12 +1,12 @@
 //! Rows to lines: an action, and the document as it is.
 
-use super::index::IndexName;
+use super::{body::Body, index::IndexName};
 use crate::{
     config::{EsConfig, Ids, OnNull, WriteMethod},
     document::{BadDocument, splice, splice_object},
     error::Failure,
 };
-use connect_core::{Batch, Error, Record};
+use connect_core::{Batch, Error, Piece, Record};
 
 /// The longest id, in bytes.
 const ID_BYTES_MAX: usize = 512;
@@ -41,8 +41,16 @@ struct Prefix<'a> {
     origin: &'a str,
     partition: i32,
     topic: &'a str,
-    /// `:{"_index":"logs","_id":"orders+3+`, as far as it goes.
     text: Result<Vec<u8>, String>,
+}
+
+/// The part of an action that differs from row to row.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Identity<'a> {
+    pub(super) offset: i64,
+    /// The number among siblings.
+    pub(super) index: Option<u32>,
+    pub(super) key: Option<&'a [u8]>,
 }
 
 impl Encoder {
@@ -56,24 +64,73 @@ impl Encoder {
     }
 
     /// Appends all rows to `body`. `None`: each row is there, as a write; otherwise the fate of each.
-    pub(crate) fn encode(&self, batch: &Batch, body: &mut Vec<u8>) -> Option<Vec<Fate>> {
+    pub(crate) fn encode(&self, batch: &Batch, body: &mut Body<'_>) -> Option<Vec<Fate>> {
+        let written = |_| Fate::Sent(Action::Write);
         let mut fates: Option<Vec<Fate>> = None;
         let mut prefix: Option<Prefix<'_>> = None;
-        for (number, record) in batch.iter().enumerate() {
+        let mut number = 0;
+        for piece in batch.pieces() {
+            let record = match piece {
+                Piece::Framed { bytes, rows } => {
+                    body.share(bytes);
+                    number += rows;
+                    if let Some(fates) = &mut fates {
+                        fates.extend((0..rows).map(written));
+                    }
+                    continue;
+                }
+                Piece::Bare(record) => record,
+            };
             let prefix = match &mut prefix {
                 Some(known) if known.serves(record) => known,
                 other => other.insert(self.prefix(record)),
             };
+            let body = body.written();
             let start = body.len();
             let fate = self.row(record, prefix, body);
-            match (&fate, &mut fates) {
-                (Fate::Sent(Action::Write), None) => continue,
-                (Fate::Settled(_), _) => body.truncate(start),
-                (Fate::Sent(_), _) => {}
+            if let Fate::Settled(_) = fate {
+                body.truncate(start);
             }
-            fates.get_or_insert_with(|| (0..number).map(|_| Fate::Sent(Action::Write)).collect()).push(fate);
+            if fates.is_some() || !matches!(fate, Fate::Sent(Action::Write)) {
+                fates.get_or_insert_with(|| (0..number).map(written).collect()).push(fate);
+            }
+            number += 1;
         }
         fates
+    }
+
+    /// What the actions of written documents begin with; `None`: documents do not stand there as they are.
+    pub(super) fn operation(&self) -> Option<&'static [u8]> {
+        match self.method {
+            WriteMethod::Insert => Some(b"{\"index\""),
+            WriteMethod::Create => Some(b"{\"create\""),
+            WriteMethod::Upsert => None,
+        }
+    }
+
+    /// Appends an action that begins with `start`.
+    #[inline]
+    pub(super) fn action(&self, start: &[u8], of: Identity<'_>, body: &mut Vec<u8>) -> Result<(), Failure> {
+        body.extend_from_slice(start);
+        match self.ids {
+            Ids::Server => body.extend_from_slice(b"}}\n"),
+            Ids::Origin => {
+                push_number(of.offset, body);
+                if let Some(index) = of.index {
+                    body.push(b'+');
+                    push_number(index.into(), body);
+                }
+                body.extend_from_slice(b"\"}}\n");
+            }
+            Ids::Key { versioned } => {
+                push_key(of.key.ok_or(Failure::Key("it is null"))?, body)?;
+                if versioned {
+                    push_version(of, body);
+                }
+                body.extend_from_slice(b"}}\n");
+            }
+        }
+        Ok(())
     }
 
     fn row(&self, record: Record<'_>, prefix: &Prefix<'_>, body: &mut Vec<u8>) -> Fate {
@@ -81,20 +138,18 @@ impl Encoder {
             Ok(text) => text,
             Err(what) => return refused(Failure::IndexName(what.clone())),
         };
-        let (operation, action): (&[u8], _) = match (record.value(), self.on_null, self.method) {
-            (None, OnNull::Fail, _) => return refused(Failure::NullValue),
-            (None, OnNull::Ignore, _) => return Fate::Settled(Ok(())),
-            (None, OnNull::Delete, _) => (b"{\"delete\"", Action::Delete),
-            (Some(_), _, WriteMethod::Insert) => (b"{\"index\"", Action::Write),
-            (Some(_), _, WriteMethod::Create) => (b"{\"create\"", Action::Write),
-            (Some(_), _, WriteMethod::Upsert) => (b"{\"update\"", Action::Write),
+        let (operation, action): (&[u8], _) = match (record.value(), self.on_null) {
+            (None, OnNull::Fail) => return refused(Failure::NullValue),
+            (None, OnNull::Ignore) => return Fate::Settled(Ok(())),
+            (None, OnNull::Delete) => (b"{\"delete\"", Action::Delete),
+            (Some(_), _) => (self.operation().unwrap_or(b"{\"update\""), Action::Write),
         };
+        let origin = record.origin();
+        let identity = Identity { offset: origin.offset, index: origin.index, key: record.key() };
         body.extend_from_slice(operation);
-        body.extend_from_slice(text);
-        if let Err(failure) = self.identity(record, body) {
+        if let Err(failure) = self.action(text, identity, body) {
             return refused(failure);
         }
-        body.extend_from_slice(b"}}\n");
         match record.value().map(|value| self.document(value, body)) {
             Some(Err(bad)) => refused(Failure::Document(bad)),
             Some(Ok(())) | None => Fate::Sent(action),
@@ -113,39 +168,16 @@ impl Encoder {
         Ok(())
     }
 
-    /// What of the action differs from row to row.
-    fn identity(&self, record: Record<'_>, body: &mut Vec<u8>) -> Result<(), Failure> {
-        let origin = record.origin();
-        match self.ids {
-            Ids::Server => {}
-            Ids::Origin => {
-                push_number(origin.offset, body);
-                if let Some(index) = origin.index {
-                    body.push(b'+');
-                    push_number(index.into(), body);
-                }
-                body.push(b'"');
-            }
-            Ids::Key { versioned } => {
-                let key = record.key().ok_or(Failure::Key("it is null"))?;
-                push_key(key, body)?;
-                if versioned {
-                    body.extend_from_slice(b",\"version\":");
-                    push_number(origin.offset, body);
-                    // Siblings share an offset: the last of them stands, as without versions.
-                    let kind = if origin.index.is_some() { "external_gte" } else { "external" };
-                    body.extend_from_slice(b",\"version_type\":\"");
-                    body.extend_from_slice(kind.as_bytes());
-                    body.push(b'"');
-                }
-            }
-        }
-        Ok(())
-    }
-
     fn prefix<'a>(&self, record: Record<'a>) -> Prefix<'a> {
         let (origin, topic) = (record.origin(), record.topic());
-        let text = self.index.of(topic).map(|index| {
+        let text = self.target(origin.topic, origin.partition, topic);
+        Prefix { origin: origin.topic, partition: origin.partition, topic, text }
+    }
+
+    /// What the actions for rows of one partition share behind their operation, as far as it goes:
+    /// `:{"_index":"logs","_id":"orders+3+`.
+    pub(super) fn target(&self, origin: &str, partition: i32, topic: &str) -> Result<Vec<u8>, String> {
+        self.index.of(topic).map(|index| {
             let mut text = b":{\"_index\":".to_vec();
             push_json(&index, &mut text);
             match self.ids {
@@ -153,14 +185,13 @@ impl Encoder {
                 Ids::Key { .. } => text.extend_from_slice(b",\"_id\":"),
                 Ids::Origin => {
                     text.extend_from_slice(b",\"_id\":");
-                    push_json(&format!("{}+{}+", origin.topic, origin.partition), &mut text);
+                    push_json(&format!("{origin}+{partition}+"), &mut text);
                     // Without the closing quote: the offset follows.
                     text.pop();
                 }
             }
             text
-        });
-        Prefix { origin: origin.topic, partition: origin.partition, topic, text }
+        })
     }
 }
 
@@ -176,6 +207,17 @@ impl Prefix<'_> {
 
 fn refused(failure: Failure) -> Fate {
     Fate::Settled(Err(failure.into()))
+}
+
+/// The offset as the document's version.
+fn push_version(of: Identity<'_>, body: &mut Vec<u8>) {
+    body.extend_from_slice(b",\"version\":");
+    push_number(of.offset, body);
+    // Siblings share an offset: the last of them stands, as without versions.
+    let kind = if of.index.is_some() { "external_gte" } else { "external" };
+    body.extend_from_slice(b",\"version_type\":\"");
+    body.extend_from_slice(kind.as_bytes());
+    body.push(b'"');
 }
 
 /// The key as an id.

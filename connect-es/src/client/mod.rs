@@ -2,6 +2,7 @@
 
 mod auth;
 mod nodes;
+mod parts;
 
 use crate::{
     bulk::response::{Answer, Item, all_succeeded, reason},
@@ -11,11 +12,13 @@ use crate::{
 use bytes::Bytes;
 use connect_core::Error;
 use nodes::Nodes;
+use parts::Parts;
 use reqwest::{
-    Response, StatusCode,
+    Body, Response, StatusCode,
     header::{AUTHORIZATION, CONTENT_TYPE, HeaderValue, RETRY_AFTER},
 };
 use std::{
+    collections::VecDeque,
     sync::{Mutex, PoisonError},
     time::Duration,
 };
@@ -90,7 +93,7 @@ impl Client {
     }
 
     /// Sends a bulk request to one node, once.
-    pub(crate) async fn bulk(&self, body: Bytes) -> Result<Answered, Failure> {
+    pub(crate) async fn bulk(&self, body: VecDeque<Bytes>) -> Result<Answered, Failure> {
         let node = self.nodes().pick(Instant::now());
         let result = self.bulk_to(&self.urls[node], body).await;
         match &result {
@@ -104,7 +107,8 @@ impl Client {
         self.nodes.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    async fn bulk_to(&self, url: &NodeUrl, body: Bytes) -> Result<Answered, Failure> {
+    async fn bulk_to(&self, url: &NodeUrl, body: VecDeque<Bytes>) -> Result<Answered, Failure> {
+        let body = Body::wrap(Parts(body));
         let request =
             self.http.post(url.join("_bulk")).header(CONTENT_TYPE, "application/x-ndjson").body(body);
         let response = self.send(url, request).await?;

@@ -1,5 +1,6 @@
 use super::*;
-use connect_core::{BatchBuilder, Class, Entry, PartitionId};
+use crate::buffer::Buffers;
+use connect_core::{BatchBuilder, BulkConfig, Class, Entry, PartitionId};
 
 type Row<'a> = (&'a str, i32, i64, Option<&'a [u8]>, Option<&'a str>);
 
@@ -20,8 +21,10 @@ fn encoder(change: impl FnOnce(&mut EsConfig)) -> Encoder {
 
 /// The body, and per row whether it was sent (`+`), is to be deleted (`-`), was settled (`.`) or is poison (`!`).
 fn encoded(encoder: &Encoder, rows: &[Row<'_>]) -> (String, String) {
-    let mut body = Vec::new();
-    let fates = encoder.encode(&batch(rows), &mut body);
+    let (buffers, batch) = (Buffers::new(&BulkConfig::default()), batch(rows));
+    let mut body = Body::new(&buffers, &batch);
+    let fates = encoder.encode(&batch, &mut body);
+    let body = Vec::from(body.parts()).concat();
     let sign = |fate: Fate| match fate {
         Fate::Sent(Action::Write) => '+',
         Fate::Sent(Action::Delete) => '-',

@@ -1,6 +1,6 @@
 //! A source that counts what it hands over, across restarts and crashes of the task.
 
-use crate::{Commit, Error, Event, PartitionId, Source, testing::Message};
+use crate::{Commit, Error, Event, Framer, PartitionId, Source, testing::Message};
 use async_trait::async_trait;
 use std::sync::{
     Arc,
@@ -32,6 +32,10 @@ impl<S> Read<S> {
 #[deny(clippy::missing_trait_methods)]
 #[async_trait]
 impl<S: Source> Source for Read<S> {
+    fn frame_by(&mut self, framer: Box<dyn Framer>) {
+        self.source.frame_by(framer);
+    }
+
     async fn open(&mut self) -> Result<(), Error> {
         self.source.open().await
     }

@@ -60,6 +60,8 @@ pub(super) struct Driver<'h, H: SinkHarness> {
     pub(super) strict: bool,
     /// What is reported durable does not get committed: the crash comes before.
     pub(super) never_commits: bool,
+    /// Whether the last batch was framed.
+    framed: bool,
 }
 
 /// What the sink has said.
@@ -104,6 +106,7 @@ impl<'h, H: SinkHarness> Driver<'h, H> {
             seen: Seen::default(),
             strict: false,
             never_commits: false,
+            framed: false,
         };
         driver.sink.open().await.map_err(|error| refused("open", &error))?;
         driver.assign(partitions)?;
@@ -132,9 +135,14 @@ impl<'h, H: SinkHarness> Driver<'h, H> {
         self.sink.assigned(&assigned).map_err(|error| refused("assigned", &error))
     }
 
-    /// Puts records, of several partitions as they come, in one batch.
+    /// Puts records, of several partitions as they come, in one batch. Every other batch is framed if the sink wants it,
+    /// so that both kinds meet in one body.
     pub(super) fn put(&mut self, records: Vec<(i32, i64, Message)>) -> Result<(), Broken> {
         let (topic, mut builder) = (Arc::from(TOPIC), BatchBuilder::new());
+        self.framed = !self.framed;
+        if let Some(framer) = self.sink.framer().filter(|_| self.framed) {
+            builder.frame_by(framer);
+        }
         for (partition, offset, message) in records {
             let id = self.id(partition);
             let part = self.parts.get_mut(&id).expect("looked up a moment ago");

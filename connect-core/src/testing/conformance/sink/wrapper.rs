@@ -1,7 +1,7 @@
 //! A wrapper that forwards everything: it must pass where the sink within passes.
 
 use super::{Capabilities, Fault, Found, SinkHarness};
-use crate::{Assigned, Batch, Context, Delivery, Error, Flush, PartitionId, Sink};
+use crate::{Assigned, Batch, Context, Delivery, Error, Flush, Framer, PartitionId, Sink};
 use async_trait::async_trait;
 
 /// Counts the records that pass on their way to a sink, and forwards every call.
@@ -31,6 +31,10 @@ impl<S: Sink> Sink for Counting<S> {
 
     fn delivery(&self) -> Delivery {
         self.sink.delivery()
+    }
+
+    fn framer(&self) -> Option<Box<dyn Framer>> {
+        self.sink.framer()
     }
 
     async fn open(&mut self) -> Result<(), Error> {
