@@ -30,7 +30,9 @@ fn main() -> ExitCode {
 fn run() -> Result<(), BoxError> {
     let args =
         Args::parse(&["bootstrap", "topic", "group", "records", "url", "in-flight"], &["count-allocations"])?;
-    tokio::runtime::Runtime::new()?.block_on(deliver(&args))
+    // As many as the yardstick has: one thread reads, one sends.
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
+    runtime.block_on(deliver(&args))
 }
 
 #[expect(clippy::future_not_send, reason = "block_on runs it where it is")]
