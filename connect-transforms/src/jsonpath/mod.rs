@@ -158,6 +158,11 @@ impl JsonPath {
         self.expression.steps()
     }
 
+    /// Whether a condition (`?`) decides what it finds.
+    pub(crate) fn filters(&self) -> bool {
+        self.expression.filters()
+    }
+
     pub(crate) fn is_computed(&self) -> bool {
         self.expression.is_computed()
     }
