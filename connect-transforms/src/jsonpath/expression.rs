@@ -8,7 +8,7 @@ use super::{
 };
 use crate::json::{
     Scanner,
-    pick::{Step, pick},
+    pick::{Step, pick_text},
 };
 use jsonpath_rust::parser::{
     errors::JsonPathError as ParseError,
@@ -116,14 +116,13 @@ impl Expression {
 
     fn found<'a>(&self, document: &Document<'a>) -> Result<Found<'a>, PathError> {
         match &self.path {
-            Path::Definite(steps) => {
+            Path::Definite(steps) if steps.is_empty() => {
                 let mut scanner = Scanner::of(document.text);
-                let span = pick(&mut scanner, steps, &mut Vec::new())?;
-                if steps.is_empty() {
-                    scanner.end()?;
-                }
-                Ok(span.map_or(Found::Nothing, |span| Found::One(&document.text[span])))
+                let span = scanner.value(&mut Vec::new())?;
+                scanner.end()?;
+                Ok(Found::One(&document.text[span]))
             }
+            Path::Definite(steps) => Ok(pick_text(document.text, steps)?.map_or(Found::Nothing, Found::One)),
             Path::Query(query) => query.run(document.tree()?).map(Found::Many),
         }
     }
