@@ -33,7 +33,7 @@ connect_core::config! {
         "filter.condition" => condition: String, importance: High, check: |path| JsonPath::compile(path).map(drop).map_err(|error| error.to_string());
         /// What happens to records that meet it.
         "filter.type" => kind: FilterType, importance: High;
-        /// What happens to records whose key or value is null, or in which a path to one place finds nothing or null.
+        /// What happens to records whose key or value is null, or in which a path without filters finds nothing or only null.
         "missing.or.null.behavior" => missing: OnMissingOrNull = OnMissingOrNull::Fail;
     }
 }
@@ -45,7 +45,7 @@ connect_core::config! {
 /// |---|---|---|
 /// | `filter.condition` | required | a [`JsonPath`] |
 /// | `filter.type` | required | `include` keeps what meets the condition, `exclude` drops it |
-/// | `missing.or.null.behavior` | `fail` | `include` or `exclude` records with a null key or value, or without the place that a path without filters names |
+/// | `missing.or.null.behavior` | `fail` | `include` or `exclude` records with a null key or value, and those in which a path without filters finds nothing or only null |
 ///
 /// With `filter.condition=$[?(@.level == "ERROR")]` and `filter.type=include`, `{"level":"ERROR"}` stays as it is and
 /// `{"level":"INFO"}` is dropped.
@@ -61,11 +61,18 @@ connect_core::config! {
 /// # Ok::<(), connect_transforms::JsonPathError>(())
 /// ```
 ///
+/// # What meets a condition
+/// Any match will do. A path with a filter (`$.items[?@.id == 7]`) that finds nothing is not met. A path without one
+/// names places, one (`$.a.b`) or many (`$..id`, `$.items[*].id`): it is met if there is something but null at any of
+/// them, and otherwise the record is one for `missing.or.null.behavior`. The result of a function (`$.a.length()`) is
+/// such a place too.
+///
 /// A path that begins with a filter (`$[?…]`) asks an object itself, as Jayway's dialect does; by RFC 9535 it would ask
 /// the object's children.
 ///
 /// # Errors
-/// Poison: text that is not JSON, and what [`JsonPath`] says of limits.
+/// Poison: text that is not JSON, as far as it is looked at (a definite path such as `$.a.b` looks at nothing behind what
+/// it finds), and what [`JsonPath`] says of limits.
 #[derive(Clone, Debug)]
 pub struct FilterByPath {
     part: Part,
@@ -119,7 +126,11 @@ impl FilterByPath {
             let wrapped = [b"[", json, b"]"].concat();
             return Ok(Some(!self.condition.select(&wrapped)?.is_empty()));
         }
-        Ok(Some(!self.condition.select(json)?.is_empty()))
+        let found = self.condition.select(json)?;
+        if self.condition.filters() {
+            return Ok(Some(!found.is_empty()));
+        }
+        Ok(found.iter().any(|value| value != "null").then_some(true))
     }
 }
 

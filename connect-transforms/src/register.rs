@@ -139,7 +139,7 @@ mod tests {
 
     #[test]
     fn conditions_and_paths_that_are_none_are_told_before_anything_runs() {
-        assert!(described("RouteByField", &[("field", "$..a")]).unwrap_err().contains("one place"));
+        assert!(described("RouteByField", &[("field", "$..")]).unwrap_err().contains("is no JSON path"));
         assert!(described("RouteByField", &[("field", "$.a"), ("topic.format", "${x}")]).is_err());
         assert!(described("RouteByField", &[("field", "$.a"), ("on.missing", "fallback")]).is_err());
         let text = described("FilterByPath", &[("filter.condition", "$[?(@"), ("filter.type", "include")]);

@@ -5,12 +5,13 @@ use connect_core::{
     Error, Output, Record, Transform,
     config::{Problems, not_empty},
 };
+use std::borrow::Cow;
 
 /// Kafka allows no longer names.
 const TOPIC_MAX: usize = 249;
 
 connect_core::choices! {
-    /// What happens to a record that has no such field, or null or no text, number or boolean in it.
+    /// What happens to a record that has no such field, or none with text, a number or a boolean in it.
     pub enum OnMissing {
         /// It is poison.
         Fail = "fail",
@@ -24,8 +25,8 @@ connect_core::choices! {
 connect_core::config! {
     /// Sends a record to the topic that one of its fields names.
     pub struct RouteByFieldConfig {
-        /// The field: a JSON path to one place, such as `$.tenant.id`.
-        "field" => field: String, importance: High, check: not_empty, check: |path| definite(path).map(drop);
+        /// The field: a JSON path such as `$.tenant.id`. Of several places (`$..tenant`) the first one that has text, a number or a boolean.
+        "field" => field: String, importance: High, check: not_empty, check: |path| compile(path).map(drop);
         /// The new topic, in which `${field}` stands for the field's text and `${topic}` for the topic until now.
         "topic.format" => format: String = "${field}".to_owned(), check: |format| parse(format).map(drop);
         /// What happens to a record without that field.
@@ -49,10 +50,14 @@ fn fallback_is_given(config: &RouteByFieldConfig, problems: &mut Problems) {
 ///
 /// | key | default | |
 /// |---|---|---|
-/// | `field` | required | a JSON path to one place |
+/// | `field` | required | a [`JsonPath`] |
 /// | `topic.format` | `${field}` | `${field}` and `${topic}` are replaced |
 /// | `on.missing` | `fail` | `keep` the topic, or `fallback` |
 /// | `fallback.topic` | none | for `on.missing=fallback` |
+///
+/// A path may name one place (`$.tenant.id`), many (`$..tenant`, `$.tags[*]`) or compute something
+/// (`$.concat($.tenant, "-", $.level)`). Of what it finds the first that is text (not empty), a number or a boolean
+/// counts, in the order of the record; null, objects and arrays are passed over.
 ///
 /// With `field=$.tenant`, `topic.format=${topic}-${field}`, the record `{"tenant":"a"}` of `logs` goes to `logs-a`.
 ///
@@ -67,7 +72,8 @@ fn fallback_is_given(config: &RouteByFieldConfig, problems: &mut Problems) {
 /// ```
 ///
 /// # Errors
-/// Poison: text that is not JSON, a missing field (`on.missing=fail`), a result that no topic can be called (1 to 249
+/// Poison: text that is not JSON, as far as it is looked at (a definite path such as `$.a.b` looks at nothing behind what
+/// it finds), a missing field (`on.missing=fail`), a result that no topic can be called (1 to 249
 /// of letters, digits, `.`, `_`, `-`; not `.` or `..`).
 #[derive(Clone, Debug)]
 pub struct RouteByField {
@@ -88,7 +94,7 @@ enum Piece {
 
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 enum Misrouted {
-    #[error("the field {0} is missing, null, or no text, number or boolean: see `on.missing`")]
+    #[error("the field {0} is missing, or has no text, number or boolean in it: see `on.missing`")]
     Missing(String),
     #[error("no topic can be called {0:?}")]
     Name(String),
@@ -98,7 +104,7 @@ impl RouteByField {
     /// By a field of the value.
     ///
     /// # Errors
-    /// If `field` is no JSON path to one place.
+    /// If `field` is no JSON path.
     pub fn value(field: &str) -> Result<Self, String> {
         Self::new(Part::Value, &RouteByFieldConfig::new(field.to_owned()))
     }
@@ -106,7 +112,7 @@ impl RouteByField {
     /// By a field of the key.
     ///
     /// # Errors
-    /// If `field` is no JSON path to one place.
+    /// If `field` is no JSON path.
     pub fn key(field: &str) -> Result<Self, String> {
         Self::new(Part::Key, &RouteByFieldConfig::new(field.to_owned()))
     }
@@ -125,7 +131,7 @@ impl RouteByField {
         let RouteByFieldConfig { field, format, on_missing, fallback } = config;
         Ok(Self {
             part,
-            field: definite(field)?,
+            field: compile(field)?,
             format: parse(format)?,
             on_missing: *on_missing,
             fallback: fallback.clone(),
@@ -137,12 +143,10 @@ impl RouteByField {
 
     /// The field's text.
     fn field(&self, json: &[u8]) -> Result<Option<String>, Error> {
-        let value = self.field.value(json)?;
-        Ok(value.and_then(|value| match value.as_bytes().first() {
-            Some(b'"') => string(&value).filter(|text| !text.is_empty()),
-            Some(b'{' | b'[' | b'n') | None => None,
-            Some(_) => Some(value.into_owned()),
-        }))
+        if self.field.is_definite() {
+            return Ok(self.field.value(json)?.and_then(text));
+        }
+        Ok(self.field.select(json)?.into_iter().find_map(text))
     }
 
     fn topic(&self, record: Record<'_>, field: &str) -> Result<String, Misrouted> {
@@ -187,12 +191,16 @@ impl Transform for RouteByField {
     }
 }
 
-fn definite(path: &str) -> Result<JsonPath, String> {
-    let path = JsonPath::compile(path).map_err(|error| error.to_string())?;
-    if path.is_definite() {
-        Ok(path)
-    } else {
-        Err("a JSON path to one place is needed, such as $.a.b".to_owned())
+fn compile(path: &str) -> Result<JsonPath, String> {
+    JsonPath::compile(path).map_err(|error| error.to_string())
+}
+
+/// What can be a part of a topic's name.
+fn text(value: Cow<'_, str>) -> Option<String> {
+    match value.as_bytes().first() {
+        Some(b'"') => string(&value).filter(|text| !text.is_empty()),
+        Some(b'{' | b'[' | b'n') | None => None,
+        Some(_) => Some(value.into_owned()),
     }
 }
 

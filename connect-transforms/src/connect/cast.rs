@@ -37,9 +37,7 @@ connect_core::config! {
 }
 
 fn sound(config: &CastConfig, problems: &mut Problems) {
-    if let Err(what) = Spec::parse(&config.spec, config.syntax) {
-        problems.add("spec", what);
-    }
+    let _ = Spec::parse(config, problems);
 }
 
 /// What is cast to what.
@@ -50,30 +48,50 @@ enum Spec {
 }
 
 impl Spec {
-    fn parse(spec: &[String], syntax: FieldSyntax) -> Result<Self, String> {
-        let mut fields = Vec::new();
-        let mut whole = None;
-        for entry in spec {
+    /// Adds everything that is wrong; `None` if something is. The texts are Kafka Connect's.
+    fn parse(config: &CastConfig, problems: &mut Problems) -> Option<Self> {
+        let before = problems.len();
+        let (mut fields, mut wholes) = (Vec::new(), Vec::new());
+        for entry in &config.spec {
             // As Java splits: empty parts at the end do not count.
             let parts: Vec<&str> = entry.trim_end_matches(':').split(':').collect();
-            match parts[..] {
-                [target] => whole = Some(target_type(target)?),
-                [field, target] => fields.push((parse_path(field.trim(), syntax)?, target_type(target)?)),
-                _ => return Err(format!("Invalid rename mapping: {entry}")),
+            let (field, target) = match parts[..] {
+                [target] => (None, target),
+                [field, target] => (Some(field.trim()), target),
+                _ => {
+                    problems.add_allowed("spec", format!("Invalid rename mapping: {entry}"), ENTRIES);
+                    continue;
+                }
+            };
+            let target = target_type(target)
+                .map_err(|what| problems.add_allowed("spec", format!("{entry:?}: {what}"), TYPES));
+            let path = field.map(|field| parse_path(field, config.syntax)).transpose();
+            let path = path.map_err(|what| problems.add_allowed("spec", what, "backticks in pairs"));
+            match (path, target) {
+                (Ok(Some(path)), Ok(target)) => fields.push((path, target)),
+                (Ok(None), Ok(target)) => wholes.push(target),
+                _ => {}
             }
         }
-        match whole {
-            _ if spec.is_empty() => Err("Must specify at least one field to cast.".to_owned()),
-            Some(_) if spec.len() > 1 => {
-                Err("Cast transformations that specify a type to cast the entire value to may \
-                                              only specify a single cast in their spec"
-                    .to_owned())
-            }
-            Some(target) => Ok(Self::Whole(target)),
-            None => Ok(Self::Fields(fields)),
+        if config.spec.is_empty() {
+            problems.add_allowed("spec", "Must specify at least one field to cast.", ENTRIES);
         }
+        let types_alone = |entry: &&String| !entry.trim_end_matches(':').contains(':');
+        if config.spec.len() > 1 && config.spec.iter().any(|entry| types_alone(&entry)) {
+            let what = "Cast transformations that specify a type to cast the entire value to may only specify a \
+                        single cast in their spec";
+            problems.add_allowed("spec", what, ENTRIES);
+        }
+        let spec = wholes.first().map_or(Self::Fields(fields), |target| Self::Whole(*target));
+        (problems.len() == before).then_some(spec)
     }
 }
+
+/// What `spec` may be.
+const ENTRIES: &str = "field:type for each field, or one type alone";
+
+/// What may be cast to.
+const TYPES: &str = "int8, int16, int32, int64, float32, float64, boolean or string";
 
 fn target_type(name: &str) -> Result<Type, String> {
     let name = name.trim();
@@ -148,8 +166,10 @@ impl Cast {
     }
 
     fn of(part: Part, config: &CastConfig) -> Result<Self, Error> {
-        let spec =
-            Spec::parse(&config.spec, config.syntax).map_err(|what| Error::fatal("read the casts", what))?;
+        let mut problems = Problems::default();
+        let spec = Spec::parse(config, &mut problems);
+        problems.into_result()?;
+        let spec = spec.expect("casts without problems are casts");
         let (plain, targets) = match spec {
             Spec::Whole(target) => (Work::Whole(Kind::Dynamic), vec![target]),
             Spec::Fields(fields) => {

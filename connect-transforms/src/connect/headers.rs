@@ -22,9 +22,23 @@ connect_core::config! {
 
 /// Removes all headers of some names: `org.apache.kafka.connect.transforms.DropHeaders`.
 ///
-/// Key: `headers`, the names, required. Other headers keep their order. It never fails.
+/// | key | default | meaning |
+/// |---|---|---|
+/// | `headers` | none, must be given | the names; other headers keep their order |
 ///
-/// `{a: 1, b: 2, a: 3}` with `headers=a` becomes `{b: 2}`.
+/// # Example
+/// ```
+/// use connect_core::{Chain, testing::{Message, batch}};
+/// use connect_transforms::{DropHeaders, DropHeadersConfig};
+///
+/// let drop = DropHeaders::new(&DropHeadersConfig::new(vec!["a".into()]));
+/// let message = Message::new("{}").header("a", "1").header("b", "2").header("a", "3");
+/// let done = Chain::new(vec![std::sync::Arc::new(drop)]).apply(batch([message]), 0);
+/// assert_eq!(done.batch.iter().next().unwrap().headers().collect::<Vec<_>>(), [("b", Some(&b"2"[..]))]);
+/// ```
+///
+/// # Errors
+/// None: no record is refused.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DropHeaders {
     headers: Vec<String>,
@@ -56,10 +70,24 @@ impl Transform for DropHeaders {
 
 /// Adds a header behind those that are there: `org.apache.kafka.connect.transforms.InsertHeader`.
 ///
-/// Keys, both required: `header`, its name, and `value.literal`, its value. The literal's text is the header's bytes,
-/// as it stands; `null` is a header without a value. It never fails.
+/// | key | default | meaning |
+/// |---|---|---|
+/// | `header` | none, must be given | the name |
+/// | `value.literal` | none, must be given | the text that is the header's bytes, as it stands; `null` is a header without a value |
 ///
-/// `{a: 1}` with `header=source` and `value.literal=edge` becomes `{a: 1, source: edge}`.
+/// # Example
+/// ```
+/// use connect_core::{Chain, testing::{Message, batch}};
+/// use connect_transforms::{InsertHeader, InsertHeaderConfig};
+///
+/// let insert = InsertHeader::new(&InsertHeaderConfig::new("source".into(), "edge".into()));
+/// let done = Chain::new(vec![std::sync::Arc::new(insert)]).apply(batch([Message::new("{}").header("a", "1")]), 0);
+/// let headers: Vec<_> = done.batch.iter().next().unwrap().headers().collect();
+/// assert_eq!(headers, [("a", Some(&b"1"[..])), ("source", Some(&b"edge"[..]))]);
+/// ```
+///
+/// # Errors
+/// None: no record is refused.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct InsertHeader {
     header: String,
@@ -90,6 +118,18 @@ impl Transform for InsertHeader {
 /// drops some of them.
 ///
 /// A dropped record is *filtered*: counted as such, never a failure, and no later transform sees it.
+///
+/// # Example
+/// ```
+/// use connect_core::{Chain, testing::{Message, batch}};
+///
+/// let chain = Chain::new(vec![std::sync::Arc::new(connect_transforms::Filter)]);
+/// let done = chain.apply(batch([Message::new("1"), Message::new("2")]), 0);
+/// assert_eq!((done.batch.len(), done.filtered.len()), (0, 2));
+/// ```
+///
+/// # Errors
+/// None: no record is refused.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Filter;
 

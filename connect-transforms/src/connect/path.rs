@@ -29,9 +29,16 @@ pub(crate) fn parse_path(path: &str, syntax: FieldSyntax) -> Result<Path, String
 /// All of the paths.
 ///
 /// # Errors
-/// As [`parse_path`], for the first one that is wrong.
+/// As [`parse_path`], for all that are wrong.
 pub(crate) fn parse_paths(paths: &[String], syntax: FieldSyntax) -> Result<Vec<Path>, String> {
-    paths.iter().map(|path| parse_path(path, syntax)).collect()
+    let (mut parsed, mut wrong) = (Vec::with_capacity(paths.len()), Vec::new());
+    for path in paths {
+        match parse_path(path, syntax) {
+            Ok(path) => parsed.push(path),
+            Err(what) => wrong.push(what),
+        }
+    }
+    if wrong.is_empty() { Ok(parsed) } else { Err(wrong.join("; ")) }
 }
 
 fn steps(path: &str) -> Result<Path, String> {
@@ -119,5 +126,7 @@ mod tests {
             assert!(error.starts_with("Incomplete backtick pair in path: ["), "{path}: {error}");
         }
         assert!(parse_path("", FieldSyntax::V2).is_err());
+        let both = parse_paths(&["`a".into(), "b".into(), "`c".into()], FieldSyntax::V2).unwrap_err();
+        assert!(both.contains("[`a]") && both.contains("[`c]"), "{both}");
     }
 }

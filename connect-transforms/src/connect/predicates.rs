@@ -25,7 +25,12 @@ pub(super) fn is_regex(pattern: &str) -> Result<(), String> {
 
 /// Holds for records that have at least one header named `name` (compared exactly; its value may be null).
 ///
-/// Key: `name`, required and not blank.
+/// | key | default | meaning |
+/// |---|---|---|
+/// | `name` | none, must be given | the name, not blank |
+///
+/// With `name=retry` it holds for a record with the headers `{trace: 1, retry: null}`, and not for one with `{Retry: 1}`.
+/// It never fails.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct HasHeaderKey {
     name: String,
@@ -51,7 +56,7 @@ impl Predicate for HasHeaderKey {
 
 /// Holds for tombstones: records whose value is null. An empty value, and the JSON text `null`, are values.
 ///
-/// It has no keys. With the JSON converter Kafka Connect reads the text `null` as a tombstone too.
+/// It has no keys and never fails. Of the values null, ``, `null` and `{}` it holds for the first one. With the JSON converter Kafka Connect reads the text `null` as a tombstone too.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct RecordIsTombstone;
 
@@ -68,7 +73,11 @@ impl Predicate for RecordIsTombstone {
 /// Holds for records whose topic matches a pattern as a whole. The topic is the one for routing: what transforms before
 /// this one have made of it.
 ///
-/// Key: `pattern`, required: a regular expression in Java's syntax, without look-around and back-references.
+/// | key | default | meaning |
+/// |---|---|---|
+/// | `pattern` | none, must be given | a regular expression in Java's syntax, without look-around and back-references |
+///
+/// With `pattern=logs-.*` it holds for the topic `logs-eu`, and not for `my-logs-eu`. It never fails.
 #[derive(Clone, Debug)]
 pub struct TopicNameMatches {
     pattern: String,

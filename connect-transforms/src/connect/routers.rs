@@ -51,7 +51,10 @@ fn is_pattern(pattern: &str) -> Result<(), String> {
 /// As in Java, the replacement takes the place of the first match, which need not be the whole topic (`a|ab`).
 ///
 /// # Example
-/// With `regex=(.*)-v[0-9]+` and `replacement=$1`, the topic `orders-v2` becomes `orders`. It never fails for a record.
+/// With `regex=(.*)-v[0-9]+` and `replacement=$1`, the topic `orders-v2` becomes `orders`, and `orders` stays.
+///
+/// # Errors
+/// None: no record is refused.
 #[derive(Debug)]
 pub struct RegexRouter {
     config: RegexRouterConfig,

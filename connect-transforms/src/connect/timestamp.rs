@@ -89,36 +89,40 @@ connect_core::config! {
 }
 
 fn sound(config: &TimestampConverterConfig, problems: &mut Problems) {
-    if let Err(what) = paths(config) {
-        problems.add("field", what);
-    }
-    if let Err(what) = format(config) {
-        problems.add("format", what);
-    }
+    let _ = (paths(config, problems), format(config, problems));
 }
 
-fn paths(config: &TimestampConverterConfig) -> Result<Vec<Path>, String> {
-    config.field.iter().chain(&config.fields).map(|path| parse_path(path, config.syntax)).collect()
+/// Adds what is wrong with each of them, and leaves it out.
+fn paths(config: &TimestampConverterConfig, problems: &mut Problems) -> Vec<Path> {
+    let fields = config.field.iter().map(|path| ("field", path));
+    let fields = fields.chain(config.fields.iter().map(|path| ("fields", path)));
+    let read = |(key, path): (&str, &String)| {
+        let path = parse_path(path, config.syntax);
+        path.map_err(|what| problems.add_allowed(key, what, "backticks in pairs")).ok()
+    };
+    fields.filter_map(read).collect()
 }
 
-fn format(config: &TimestampConverterConfig) -> Result<Option<JavaDate>, String> {
+/// Adds what is wrong with it; `None` too where none is needed.
+fn format(config: &TimestampConverterConfig, problems: &mut Problems) -> Option<JavaDate> {
     let dialect = match config.style {
         PatternStyle::Simple => Dialect::Simple,
         PatternStyle::Formatter => Dialect::Formatter,
     };
-    match config.format.as_deref().filter(|pattern| !pattern.trim().is_empty()) {
-        None if config.target == TimestampType::Text => {
-            Err("TimestampConverter requires format option to be specified when using string timestamps"
-                .to_owned())
+    let pattern = config.format.as_deref().filter(|pattern| !pattern.trim().is_empty());
+    let what = match pattern.map(|pattern| JavaDate::new(pattern, dialect)) {
+        Some(Ok(format)) => return Some(format),
+        None if config.target != TimestampType::Text => return None,
+        None => {
+            "TimestampConverter requires format option to be specified when using string timestamps".into()
         }
-        None => Ok(None),
-        Some(pattern) => JavaDate::new(pattern, dialect).map(Some).map_err(|e| {
-            format!(
-                "TimestampConverter requires a {}-compatible pattern for string timestamps: {e}",
-                config.style
-            )
-        }),
-    }
+        Some(Err(error)) => {
+            let style = config.style;
+            format!("TimestampConverter requires a {style}-compatible pattern for string timestamps: {error}")
+        }
+    };
+    problems.add_allowed("format", what, "a pattern such as yyyy-MM-dd HH:mm:ss");
+    None
 }
 
 /// Converts times between texts, Unix times and Connect's types:
@@ -184,8 +188,9 @@ impl TimestampConverter {
     }
 
     fn of(part: Part, config: &TimestampConverterConfig) -> Result<Self, Error> {
-        let bad = |what: String| Error::fatal("read the configuration of TimestampConverter", what);
-        let (paths, format) = (paths(config).map_err(bad)?, format(config).map_err(bad)?);
+        let mut problems = Problems::default();
+        let (paths, format) = (paths(config, &mut problems), format(config, &mut problems));
+        problems.into_result()?;
         let mut node = Node::new();
         for path in &paths {
             node.add(path, Action::Convert(Kind::Dynamic, 0), config.missing.absent(Absent::Null));

@@ -4,6 +4,8 @@
 //! that `serde_json` writes: `\"`, `\\`, `\b`, `\t`, `\n`, `\f`, `\r`, `\u00xx` for the other control characters, and
 //! everything else as it stands.
 
+use super::scan::find_special;
+
 /// For each byte: 0 it stands for itself, `u` it becomes `\u00xx`, anything else it becomes `\` and that byte.
 const ESCAPES: [u8; 256] = {
     let mut table = [0; 256];
@@ -26,20 +28,18 @@ const ESCAPES: [u8; 256] = {
 pub(crate) fn escape(text: &str, out: &mut Vec<u8>) {
     let bytes = text.as_bytes();
     let mut copied = 0;
-    for (at, &byte) in bytes.iter().enumerate() {
-        let escape = ESCAPES[usize::from(byte)];
-        if escape == 0 {
-            continue;
-        }
+    loop {
+        let at = find_special(bytes, copied);
         out.extend_from_slice(&bytes[copied..at]);
+        let Some(&byte) = bytes.get(at) else { return };
         copied = at + 1;
+        let escape = ESCAPES[usize::from(byte)];
         out.extend_from_slice(&[b'\\', escape]);
         if escape == b'u' {
             let hex = |digit: u8| b"0123456789abcdef"[usize::from(digit)];
             out.extend_from_slice(&[b'0', b'0', hex(byte >> 4), hex(byte & 15)]);
         }
     }
-    out.extend_from_slice(&bytes[copied..]);
 }
 
 /// Appends `text` as a JSON string.

@@ -10,6 +10,7 @@ pub(crate) mod names;
 pub(crate) mod object;
 pub(crate) mod pick;
 pub(crate) mod scan;
+mod skip;
 pub(crate) mod tree;
 
 pub(crate) use scan::{Scanner, Span, SyntaxError};

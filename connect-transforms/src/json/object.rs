@@ -42,6 +42,16 @@ pub(crate) fn read_members(
     members: &mut Vec<Member>,
     closers: &mut Vec<u8>,
 ) -> Result<(), SyntaxError> {
+    each_member(scanner, closers, |member| members.push(member))
+}
+
+/// As [`read_members`], showing each member as soon as it is read.
+#[inline]
+pub(crate) fn each_member(
+    scanner: &mut Scanner<'_>,
+    closers: &mut Vec<u8>,
+    mut see: impl FnMut(Member),
+) -> Result<(), SyntaxError> {
     if scanner.peek() != Some(b'{') {
         return Err(scanner.expected("`{`"));
     }
@@ -64,7 +74,7 @@ pub(crate) fn read_members(
                 start..scanner.at()
             }
         };
-        members.push(Member { key: key_span, escaped: key.escaped, value });
+        see(Member { key: key_span, escaped: key.escaped, value });
         match scanner.peek() {
             Some(b',') => scanner.step(),
             Some(b'}') => {

@@ -3,6 +3,7 @@
 use super::{
     escape::unescape,
     scan::{Body, Scanner, Span, SyntaxError},
+    skip::Skip,
 };
 
 /// A step into a value.
@@ -14,15 +15,45 @@ pub(crate) enum Step {
     Index(usize),
 }
 
-/// Where the value stands that `steps` lead to; `None`: there is none. Of equal keys the first one is taken.
+/// The value that `steps`, one at least, lead to; `None`: there is none. Of equal keys the first one is taken.
 ///
 /// The value found is JSON. What stands before it was only stepped over, and what follows it was not looked at: of a
-/// text that is not JSON a value may still be found.
-pub(crate) fn pick(
-    scanner: &mut Scanner<'_>,
-    steps: &[Step],
-    closers: &mut Vec<u8>,
-) -> Result<Option<Span>, SyntaxError> {
+/// text that is not JSON, or not UTF-8, a value may still be found.
+pub(crate) fn pick_bytes<'a>(json: &'a [u8], steps: &[Step]) -> Result<Option<&'a str>, SyntaxError> {
+    match Skip::new(json).find(steps) {
+        Some(None) => return Ok(None),
+        Some(Some(span)) => {
+            if let Ok(value) = std::str::from_utf8(&json[span])
+                && is_value(value)
+            {
+                return Ok(Some(value));
+            }
+        }
+        None => {}
+    }
+    let mut scanner = Scanner::new(json)?;
+    let span = pick(&mut scanner, steps)?;
+    Ok(span.map(|span| &scanner.text()[span]))
+}
+
+/// As [`pick_bytes`], of a text that is known to be UTF-8.
+pub(crate) fn pick_text<'a>(text: &'a str, steps: &[Step]) -> Result<Option<&'a str>, SyntaxError> {
+    match Skip::new(text.as_bytes()).find(steps) {
+        Some(None) => return Ok(None),
+        Some(Some(span)) if is_value(&text[span.clone()]) => return Ok(Some(&text[span])),
+        _ => {}
+    }
+    let span = pick(&mut Scanner::of(text), steps)?;
+    Ok(span.map(|span| &text[span]))
+}
+
+fn is_value(text: &str) -> bool {
+    let mut scanner = Scanner::of(text);
+    scanner.value(&mut Vec::new()).and_then(|_| scanner.end()).is_ok()
+}
+
+/// The slow way, which says what is wrong, and where.
+fn pick(scanner: &mut Scanner<'_>, steps: &[Step]) -> Result<Option<Span>, SyntaxError> {
     for step in steps {
         let found = match (scanner.peek(), step) {
             (Some(b'{'), Step::Name(name)) => member(scanner, name)?,
@@ -34,7 +65,7 @@ pub(crate) fn pick(
             return Ok(None);
         }
     }
-    scanner.value(closers).map(Some)
+    scanner.value(&mut Vec::new()).map(Some)
 }
 
 /// Goes to the value of the member with this key.
@@ -91,10 +122,16 @@ pub(crate) fn names(key: Body<'_>, name: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
+    /// Both ways, which find the same.
     fn picked<'a>(text: &'a str, steps: &[Step]) -> Result<Option<&'a str>, SyntaxError> {
-        let mut scanner = Scanner::new(text.as_bytes())?;
-        Ok(pick(&mut scanner, steps, &mut Vec::new())?.map(|span| &text[span]))
+        let found = pick_bytes(text.as_bytes(), steps);
+        assert_eq!(pick_text(text, steps), found);
+        if let Ok(slowly) = pick(&mut Scanner::of(text), steps) {
+            assert_eq!(found, Ok(slowly.map(|span| &text[span])));
+        }
+        found
     }
 
     fn name(name: &str) -> Step {
@@ -136,6 +173,53 @@ mod tests {
         assert!(picked(r#"{"b":tru,"a":tru}"#, &[name("a")]).is_err());
         assert!(picked(r#"{"b":,"a":1}"#, &[name("a")]).is_err());
         assert!(picked("[1 2]", &[Step::Index(1)]).is_err());
+    }
+
+    #[test]
+    fn what_stands_elsewhere_may_be_broken() {
+        let steps = [name("a"), Step::Index(1)];
+        assert_eq!(pick_bytes(b"{\"x\":\"\xff\n\\q\",\"a\":[tru,1", &steps), Ok(Some("1")));
+        assert_eq!(pick_bytes(b"{\"a\":[0,\"\xff\"]}", &steps), Err(SyntaxError::Utf8(9)));
+        assert_eq!(pick_bytes(b"{\"a\":[0,1.]}", &steps), Err(SyntaxError::Number(8)));
+        assert_eq!(pick_bytes(b"{\"a\":[0,[1}]}", &steps), Err(SyntaxError::Expected(10, "`,` or `]`")));
+        assert_eq!(pick_bytes(b"{\"a\":[0,]}", &steps), Err(SyntaxError::Expected(8, "a value")));
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_found_in_json_is_what_serde_json_finds(
+            names in proptest::collection::vec("[ab\"\\\\}]{0,2}|[c-zé{}\\[\\],:]{0,24}", 0..8),
+            texts in proptest::collection::vec("[x\"\\\\{}\\[\\],:é]{0,20}", 8),
+            spaced: bool,
+        ) {
+            let mut object = serde_json::Map::new();
+            for (key, text) in names.iter().zip(&texts) {
+                object.insert(key.clone(), serde_json::json!([text, { "a": text, "b": [1, -2.5e3, null] }, true]));
+            }
+            let value = serde_json::Value::Object(object);
+            let json = if spaced { format!("{value:#}") } else { value.to_string() };
+            for key in &names {
+                for steps in [vec![], vec![Step::Index(0)], vec![Step::Index(1), name("b"), Step::Index(1)], vec![Step::Index(9)]] {
+                    let pointer = steps.iter().fold(&value[key], |value, step| match step {
+                        Step::Name(name) => &value[name],
+                        Step::Index(index) => &value[*index],
+                    });
+                    let all: Vec<Step> = std::iter::once(name(key)).chain(steps).collect();
+                    let found = picked(&json, &all).unwrap().map_or(serde_json::Value::Null, |found| {
+                        serde_json::from_str(found).unwrap()
+                    });
+                    prop_assert_eq!(&found, pointer);
+                }
+            }
+        }
+
+        #[test]
+        fn of_any_bytes_something_or_an_error_is_found(bytes: Vec<u8>, text in "[\\[\\]{}\",:a1\\\\ ]{0,40}") {
+            for steps in [vec![name("a")], vec![Step::Index(1)], vec![name("a"), Step::Index(0)]] {
+                let _ = pick_bytes(&bytes, &steps);
+                let _ = picked(&text, &steps);
+            }
+        }
     }
 
     #[test]

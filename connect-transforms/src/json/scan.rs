@@ -351,7 +351,7 @@ impl<'a> Scanner<'a> {
 
 /// The first place from `at` on with a quote, a backslash or a control character, or the end.
 #[inline]
-fn find_special(bytes: &[u8], mut at: usize) -> usize {
+pub(super) fn find_special(bytes: &[u8], mut at: usize) -> usize {
     while let Some(word) = bytes.get(at..).and_then(|rest| rest.first_chunk::<8>()) {
         let found = special(u64::from_le_bytes(*word));
         if found != 0 {

@@ -8,7 +8,7 @@ use super::{
 };
 use crate::json::{
     Scanner,
-    pick::{Step, pick},
+    pick::{Step, pick_text},
 };
 use jsonpath_rust::parser::{
     errors::JsonPathError as ParseError,
@@ -20,6 +20,8 @@ use std::borrow::Cow;
 #[derive(Clone, Debug)]
 pub(super) struct Expression {
     path: Path,
+    /// A condition decides what the path finds.
+    filters: bool,
     /// The names of the children of what the path finds.
     names: bool,
     functions: Vec<Function>,
@@ -39,13 +41,14 @@ impl Expression {
 
     pub(super) fn from_read(read: Read, source: &str) -> Result<Self, JsonPathError> {
         let parsed = parse_json_path(&read.path).map_err(|error| refused(&error, &read, source))?;
+        let filters = parsed.segments.iter().any(filters);
         let path = match definite(&parsed) {
             Some(steps) => Path::Definite(steps),
             None => Path::Query(Query::new(parsed, source)?),
         };
         let functions =
             read.calls.into_iter().map(|call| Function::new(call, source)).collect::<Result<_, _>>()?;
-        Ok(Self { path, names: read.names, functions })
+        Ok(Self { path, filters, names: read.names, functions })
     }
 
     /// The steps of a definite path.
@@ -54,6 +57,10 @@ impl Expression {
             Path::Definite(steps) if !self.is_computed() => Some(steps),
             _ => None,
         }
+    }
+
+    pub(super) fn filters(&self) -> bool {
+        self.filters
     }
 
     pub(super) fn is_computed(&self) -> bool {
@@ -109,14 +116,13 @@ impl Expression {
 
     fn found<'a>(&self, document: &Document<'a>) -> Result<Found<'a>, PathError> {
         match &self.path {
-            Path::Definite(steps) => {
+            Path::Definite(steps) if steps.is_empty() => {
                 let mut scanner = Scanner::of(document.text);
-                let span = pick(&mut scanner, steps, &mut Vec::new())?;
-                if steps.is_empty() {
-                    scanner.end()?;
-                }
-                Ok(span.map_or(Found::Nothing, |span| Found::One(&document.text[span])))
+                let span = scanner.value(&mut Vec::new())?;
+                scanner.end()?;
+                Ok(Found::One(&document.text[span]))
             }
+            Path::Definite(steps) => Ok(pick_text(document.text, steps)?.map_or(Found::Nothing, Found::One)),
             Path::Query(query) => query.run(document.tree()?).map(Found::Many),
         }
     }
@@ -152,6 +158,15 @@ fn definite(path: &JpQuery) -> Option<Vec<Step>> {
         | Segment::Selectors(_) => None,
     };
     path.segments.iter().map(step).collect()
+}
+
+fn filters(segment: &Segment) -> bool {
+    let filter = |selector: &Selector| matches!(selector, Selector::Filter(_));
+    match segment {
+        Segment::Descendant(inner) => filters(inner),
+        Segment::Selector(selector) => filter(selector),
+        Segment::Selectors(selectors) => selectors.iter().any(filter),
+    }
 }
 
 /// The parser's complaint, at the place of the source that it is about.

@@ -9,7 +9,7 @@ mod tests;
 
 use crate::json::{
     SyntaxError,
-    pick::Step,
+    pick::{Step, pick_bytes},
     tree::{Node, TreeError},
 };
 use connect_core::Error;
@@ -41,7 +41,7 @@ use std::{borrow::Cow, cell::OnceCell, fmt, str::FromStr};
 /// # Results
 /// - A **definite** path (keys and indices from the front only) gives one value or none. It is picked straight from the
 ///   bytes: no tree, no limit on nesting, and nothing behind the value found is looked at. So the text should be known
-///   to be JSON: in front of the value only strings and the ends of values are checked.
+///   to be JSON: in front of the value only the ends of strings and values are looked for.
 /// - Every other path gives all its matches; [`value`](Self::value) makes one array of them, as Jayway does. It needs a
 ///   tree: texts of more than 128 levels or more than 1,048,576 values are refused.
 /// - Values are slices of the text: `1.0` stays `1.0`. `min`, `max`, `first` and the like give back what stands in the
@@ -131,6 +131,10 @@ impl JsonPath {
     /// # Errors
     /// Poison: the text is not JSON, as far as it was looked at, or a limit (see [`JsonPath`]) was met.
     pub fn value<'a>(&self, json: &'a [u8]) -> Result<Option<Cow<'a, str>>, Error> {
+        if let Some(steps) = self.steps().filter(|steps| !steps.is_empty()) {
+            let found = pick_bytes(json, steps).map_err(|error| PathError::from(error).during())?;
+            return Ok(found.map(Cow::Borrowed));
+        }
         let document = Document::new(json).map_err(PathError::during)?;
         self.value_in(&document).map_err(PathError::during)
     }
@@ -156,6 +160,11 @@ impl JsonPath {
     /// The steps of a definite path.
     pub(crate) fn steps(&self) -> Option<&[Step]> {
         self.expression.steps()
+    }
+
+    /// Whether a condition (`?`) decides what it finds.
+    pub(crate) fn filters(&self) -> bool {
+        self.expression.filters()
     }
 
     pub(crate) fn is_computed(&self) -> bool {

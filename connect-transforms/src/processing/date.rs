@@ -15,6 +15,9 @@ use jiff::{
 /// Numbers from here on are milliseconds, smaller ones seconds: the year 5138 or 1973.
 const MILLIS_FROM: u128 = 100_000_000_000;
 
+/// More digits in front of the point are beyond all dates.
+const WHOLE_DIGITS: i64 = 20;
+
 #[derive(Clone, Debug)]
 pub(super) struct DateOp {
     output: JavaDate,
@@ -92,20 +95,37 @@ impl DateOp {
     }
 }
 
-/// Nanoseconds of seconds or milliseconds since the Unix epoch, with or without a fraction.
+/// Nanoseconds of seconds or milliseconds since the Unix epoch, with or without a fraction or an exponent. They are
+/// exact; what is finer than a nanosecond is cut off.
 fn unix(text: &str) -> Result<i128, String> {
     let wrong = || "it is no Unix time: a number of seconds or milliseconds".to_owned();
-    let (whole, fraction) = text.split_once('.').unwrap_or((text, ""));
-    let number: i128 = whole.parse().map_err(|_| wrong())?;
-    if !fraction.bytes().all(|byte| byte.is_ascii_digit()) {
+    let number = text.strip_prefix(['-', '+']).unwrap_or(text);
+    let (mantissa, exponent) = number.split_once(['e', 'E']).unwrap_or((number, "0"));
+    let (front, fraction) = mantissa.split_once('.').unwrap_or((mantissa, ""));
+    let digits = [front, fraction].concat();
+    let exponent: i64 = exponent.parse().map_err(|_| wrong())?;
+    if front.is_empty() || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
         return Err(wrong());
     }
-    let digits: String = fraction.chars().chain(std::iter::repeat('0')).take(9).collect();
-    let nanos: i128 = digits.parse().map_err(|_| wrong())?;
-    let unit = if number.unsigned_abs() < MILLIS_FROM { 1_000_000_000 } else { 1_000_000 };
-    let signed = if whole.starts_with('-') { -nanos } else { nanos };
-    let total = number.checked_mul(unit).and_then(|whole| whole.checked_add(signed * unit / 1_000_000_000));
-    total.ok_or_else(wrong)
+    let significant = digits.trim_start_matches('0');
+    // The number is `0.` and these digits, its point moved by so many places.
+    let zeros = digits.len() - significant.len();
+    let point = i64::try_from(front.len()).and_then(|front| Ok(front - i64::try_from(zeros)?));
+    let point = point.map_err(|_| wrong())?.saturating_add(exponent);
+    if !significant.is_empty() && point > WHOLE_DIGITS {
+        return Err(wrong());
+    }
+    let unit = if leading(significant, point) < MILLIS_FROM { 9 } else { 6 };
+    let nanos = leading(significant, point.saturating_add(unit));
+    let nanos = i128::try_from(nanos).map_err(|_| wrong())?;
+    Ok(if text.starts_with('-') { -nanos } else { nanos })
+}
+
+/// The number that so many of the digits make, zeros behind them if they are too few; at most 38.
+fn leading(digits: &str, count: i64) -> u128 {
+    let count = usize::try_from(count).unwrap_or_default();
+    let digits = digits.bytes().chain(std::iter::repeat(b'0')).take(count);
+    digits.fold(0, |number, digit| number * 10 + u128::from(digit - b'0'))
 }
 
 /// `GMT+8`, `UTC+08:00`, `+0800`, `Z`, `UTC` or a name of the time zone database.

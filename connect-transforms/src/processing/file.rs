@@ -1,11 +1,16 @@
 //! The rule file: [`Rules`] as JSON, in the words of the product's API.
 
+mod at;
+mod twice;
+mod write;
+
 use super::rules::{
     BatchMode, ChainRules, DEFAULT_ZONE, DateInput, DateRule, FieldRule, FieldType, FilterMode, FilterRule,
     Input, OnFailure, OutputFormat, Parse, RowContent, RowRules, Rules, Source, ValueOperation,
 };
-use connect_core::config::{ConfigError, Problems, Value as Choice};
-use serde_json::{Map, Value, json};
+use at::At;
+use connect_core::config::{ConfigError, Problems};
+use serde_json::Value;
 
 /// What the product's console keeps beside the rules: samples and test results, which change nothing.
 const CONSOLE_KEYS: [&str; 9] = [
@@ -25,282 +30,37 @@ impl Rules {
     /// `SourceType`, `Result`, `AnalyseResult` and the like) are no rules and are left out.
     ///
     /// # Errors
-    /// Everything that is wrong with it, each with its place in the file: keys that do not exist, values of the wrong
-    /// type, and all that [`DataProcessing::new`](crate::DataProcessing::new) would refuse.
+    /// Everything that is wrong with it, each with its place in the file: keys that do not exist or stand twice in one
+    /// object, values of the wrong type, parameters of another operation or mode than the one that is chosen (unless
+    /// they are empty, as the console writes them), and all that [`DataProcessing::new`](crate::DataProcessing::new) would refuse.
     pub fn from_json(text: &str) -> Result<Self, ConfigError> {
         let mut problems = Problems::default();
         let rules = match serde_json::from_str::<Value>(text) {
-            Ok(value) => read_rules(&value, &mut problems),
+            Ok(value) => {
+                twice::report(text, &mut problems);
+                read_rules(&value, &mut problems)
+            }
             Err(error) => {
                 problems.add("the rule file", format!("it is not JSON: {error}"));
-                Self::new([])
-            }
-        };
-        if !rules.chains.is_empty() {
-            let _ = super::plan::Plan::new(&rules, &mut problems);
-        }
-        problems.into_result().map(|()| rules)
-    }
-
-    /// Writes a rule file: what [`from_json`](Self::from_json) reads back as an equal value. Defaults are left out.
-    #[must_use]
-    pub fn to_json(&self) -> String {
-        let mut file = Map::new();
-        if let Some(batch) = self.batch {
-            file.insert("BatchAnalyse".into(), json!({ "Format": batch }));
-        }
-        file.insert("FieldChain".into(), self.chains.iter().map(write_chain).collect());
-        if !self.filters.is_empty() {
-            let filter = |f: &FilterRule| json!({ "Key": f.key, "MatchMode": f.mode, "Value": f.value, "Type": "REGULAR" });
-            file.insert("FilterParam".into(), self.filters.iter().map(filter).collect());
-        }
-        file.insert("OutputFormat".into(), json!(self.output));
-        if let Some(row) = &self.row {
-            let mut param = json!({ "RowContent": row.content });
-            put(&mut param, "KeyValueDelimiter", row.key_value_delimiter.as_ref());
-            put(&mut param, "EntryDelimiter", row.entry_delimiter.as_ref());
-            file.insert("RowParam".into(), param);
-        }
-        if self.keep_metadata {
-            file.insert("KeepMetadata".into(), json!(true));
-        }
-        file.insert("FailureParam".into(), json!({ "Type": self.on_failure }));
-        format!("{:#}", Value::Object(file))
-    }
-}
-
-fn put(object: &mut Value, key: &str, value: Option<&String>) {
-    if let Some(value) = value {
-        object[key] = json!(value);
-    }
-}
-
-fn write_chain(chain: &ChainRules) -> Value {
-    let mut analyse = match &chain.parse {
-        Parse::Json => json!({ "Format": "JSON" }),
-        Parse::Delimiter(separator) => json!({ "Format": "DELIMITER", "Regex": separator }),
-        Parse::Regex(pattern) => json!({ "Format": "REGULAR", "Regex": pattern }),
-        Parse::Source => json!({ "Format": "SOURCE" }),
-    };
-    match &chain.input {
-        Some(Input::Key(key)) => {
-            analyse["InputValueType"] = json!("MAPPING");
-            analyse["InputValue"] = json!(key);
-        }
-        Some(Input::Path(path)) => {
-            analyse["InputValueType"] = json!("JSONPATH");
-            analyse["InputValue"] = json!(path);
-        }
-        None => {}
-    }
-    let mut file = json!({ "Analyse": analyse });
-    if let Some(separator) = &chain.key_value {
-        file["SecondaryAnalyse"] = json!({ "Regex": separator });
-    }
-    if !chain.fields.is_empty() {
-        file["SMT"] = chain.fields.iter().map(write_field).collect();
-    }
-    if chain.keep_other_fields {
-        file["KeepOtherFields"] = json!(true);
-    }
-    file
-}
-
-fn write_field(field: &FieldRule) -> Value {
-    let (operate, value) = match &field.source {
-        Source::Key(key) => ("MAPPING", Some(key)),
-        Source::Path(path) => ("JSONPATH", Some(path)),
-        Source::Constant(text) => ("CUSTOMIZE", Some(text)),
-        Source::Now => ("DATE", None),
-        Source::Delete => ("DELETE", None),
-    };
-    let mut file = json!({ "Key": field.name, "Operate": operate });
-    put(&mut file, "Value", value);
-    if field.kind != FieldType::Original {
-        file["SchemeType"] = json!(field.kind);
-    }
-    if !field.operations.is_empty() {
-        file["ValueOperates"] = field.operations.iter().map(write_operation).collect();
-    }
-    file
-}
-
-fn write_operation(operation: &ValueOperation) -> Value {
-    match operation {
-        ValueOperation::Replace { old, new } => {
-            json!({ "Type": "REPLACE", "Replace": { "OldValue": old, "NewValue": new } })
-        }
-        ValueOperation::Substring { start, end } => {
-            json!({ "Type": "SUBSTR", "Substr": { "Start": start, "End": end } })
-        }
-        ValueOperation::Date(rule) => {
-            let mut date = json!({ "Format": rule.format, "TargetType": rule.input, "TimeZone": rule.zone });
-            put(&mut date, "InputFormat", rule.input_format.as_ref());
-            json!({ "Type": "DATE", "Date": date })
-        }
-        ValueOperation::Trim => json!({ "Type": "TRIM" }),
-        ValueOperation::RegexReplace { pattern, new } => {
-            json!({ "Type": "REGEX_REPLACE", "RegexReplace": { "Regex": pattern, "NewValue": new } })
-        }
-        ValueOperation::Split(separator) => json!({ "Type": "SPLIT", "Split": { "Regex": separator } }),
-        ValueOperation::KeyValue { entries, separator, keep } => {
-            let param = json!({ "Delimiter": entries, "Regex": separator, "KeepOriginalKey": keep });
-            json!({ "Type": "KV", "KV": param })
-        }
-        ValueOperation::JsonPathReplace { old, new } => {
-            json!({ "Type": "JSON_PATH_REPLACE", "JsonPathReplace": { "OldValue": old, "NewValue": new } })
-        }
-        ValueOperation::UrlDecode => json!({ "Type": "URL_DECODE", "UrlDecode": { "CharsetName": "UTF-8" } }),
-        ValueOperation::LowerCase => json!({ "Type": "LOWERCASE" }),
-        ValueOperation::UpperCase => json!({ "Type": "UPPERCASE" }),
-    }
-}
-
-/// An object of the file, and its place.
-struct At<'v> {
-    place: String,
-    members: Option<&'v Map<String, Value>>,
-    known: Vec<&'static str>,
-}
-
-impl<'v> At<'v> {
-    fn new(place: String, value: &'v Value, problems: &mut Problems) -> Self {
-        if !value.is_object() {
-            problems.add_allowed(label(&place), shown(value), "an object");
-        }
-        Self { place, members: value.as_object(), known: Vec::new() }
-    }
-
-    fn path(&self, key: &str) -> String {
-        if self.place.is_empty() { key.to_owned() } else { format!("{}.{key}", self.place) }
-    }
-
-    /// `null` is the same as absent.
-    fn get(&mut self, key: &'static str) -> Option<&'v Value> {
-        self.known.push(key);
-        self.members.and_then(|members| members.get(key)).filter(|value| !value.is_null())
-    }
-
-    fn text(&mut self, key: &'static str, problems: &mut Problems) -> Option<String> {
-        let value = self.get(key)?;
-        if let Value::String(text) = value {
-            return Some(text.clone());
-        }
-        problems.add_allowed(self.path(key), shown(value), "a string");
-        None
-    }
-
-    fn needed(&mut self, key: &'static str, problems: &mut Problems) -> String {
-        if self.get(key).is_none() && self.members.is_some() {
-            problems.add_allowed(self.path(key), "missing", "a string");
-        }
-        self.text(key, problems).unwrap_or_default()
-    }
-
-    fn choice<T: Choice>(&mut self, key: &'static str, problems: &mut Problems) -> Option<T> {
-        let text = self.text(key, problems)?;
-        match T::parse(&text) {
-            Ok(choice) => Some(choice),
-            Err(what) => {
-                let allowed = T::allowed().unwrap_or_default();
-                problems.add_allowed(self.path(key), format!("{text:?} is {what}"), allowed);
                 None
             }
+        };
+        if let Some(rules) = &rules {
+            let _ = super::plan::Plan::new(rules, &mut problems);
         }
-    }
-
-    fn needed_choice<T: Choice>(&mut self, key: &'static str, problems: &mut Problems) -> Option<T> {
-        if self.get(key).is_none() && self.members.is_some() {
-            problems.add_allowed(self.path(key), "missing", T::allowed().unwrap_or_default());
-        }
-        self.choice(key, problems)
-    }
-
-    fn flag(&mut self, key: &'static str, problems: &mut Problems) -> bool {
-        match self.get(key) {
-            None => false,
-            Some(Value::Bool(flag)) => *flag,
-            Some(other) => {
-                problems.add_allowed(self.path(key), shown(other), "true or false");
-                false
-            }
-        }
-    }
-
-    fn number(&mut self, key: &'static str, problems: &mut Problems) -> usize {
-        let value = self.get(key);
-        match value.and_then(Value::as_u64).and_then(|number| usize::try_from(number).ok()) {
-            Some(number) => number,
-            None => {
-                let what = value.map_or_else(|| "missing".to_owned(), shown);
-                problems.add_allowed(self.path(key), what, "a whole number from 0 on");
-                0
-            }
-        }
-    }
-
-    fn object(&mut self, key: &'static str, problems: &mut Problems) -> Option<At<'v>> {
-        let value = self.get(key)?;
-        Some(At::new(self.path(key), value, problems))
-    }
-
-    fn needed_object(&mut self, key: &'static str, problems: &mut Problems) -> At<'v> {
-        if let Some(value) = self.get(key) {
-            return At::new(self.path(key), value, problems);
-        }
-        problems.add_allowed(self.path(key), "missing", "an object");
-        At { place: self.path(key), members: None, known: Vec::new() }
-    }
-
-    fn list(&mut self, key: &'static str, problems: &mut Problems) -> Vec<At<'v>> {
-        let place = self.path(key);
-        match self.get(key) {
-            None => Vec::new(),
-            Some(Value::Array(values)) => {
-                let at = |(number, value)| At::new(format!("{place}[{number}]"), value, problems);
-                values.iter().enumerate().map(at).collect()
-            }
-            Some(other) => {
-                problems.add_allowed(place, shown(other), "an array");
-                Vec::new()
-            }
-        }
-    }
-
-    /// Reports the keys that nobody asked for.
-    fn end(self, problems: &mut Problems) {
-        for (key, value) in self.members.into_iter().flatten() {
-            if self.known.contains(&key.as_str()) || CONSOLE_KEYS.contains(&key.as_str()) || value.is_null() {
-                continue;
-            }
-            problems.add_allowed(self.path(key), "no such key", self.known.join(", "));
-        }
+        problems.into_result().map(|()| rules.unwrap_or_else(|| Self::new([])))
     }
 }
 
-fn label(place: &str) -> String {
-    if place.is_empty() { "the rule file".to_owned() } else { place.to_owned() }
-}
-
-fn shown(value: &Value) -> String {
-    let text = value.to_string();
-    match text.char_indices().nth(60) {
-        Some((cut, _)) => format!("{}… does not fit", &text[..cut]),
-        None => format!("{text} does not fit"),
-    }
-}
-
-fn read_rules(value: &Value, problems: &mut Problems) -> Rules {
+/// `None`: it is no object.
+fn read_rules(value: &Value, problems: &mut Problems) -> Option<Rules> {
     let mut at = At::new(String::new(), value, problems);
     let batch = at.object("BatchAnalyse", problems).and_then(|mut at| {
         let mode = at.needed_choice::<BatchMode>("Format", problems);
         at.end(problems);
         mode
     });
-    let chains: Vec<_> = at.list("FieldChain", problems);
-    if chains.is_empty() && value.is_object() {
-        problems.add_allowed("FieldChain", "empty or missing", "an array with at least one chain");
-    }
+    let chains = at.list("FieldChain", problems);
     let chains = chains.into_iter().map(|at| read_chain(at, problems)).collect();
     let filters = at.list("FilterParam", problems);
     let filters = filters.into_iter().map(|at| read_filter(at, problems)).collect();
@@ -313,24 +73,22 @@ fn read_rules(value: &Value, problems: &mut Problems) -> Rules {
     });
     let output = at.choice("OutputFormat", problems).unwrap_or(OutputFormat::Json);
     let keep_metadata = at.flag("KeepMetadata", problems);
-    let on_failure = at.object("FailureParam", problems).and_then(|mut at| read_failure(&mut at, problems));
+    let on_failure = at.object("FailureParam", problems).and_then(|at| read_failure(at, problems));
     at.end(problems);
     let on_failure = on_failure.unwrap_or(OnFailure::Fail);
-    Rules { batch, chains, filters, output, row, keep_metadata, on_failure }
+    let rules = Rules { batch, chains, filters, output, row, keep_metadata, on_failure };
+    value.is_object().then_some(rules)
 }
 
-fn read_failure(at: &mut At<'_>, problems: &mut Problems) -> Option<OnFailure> {
+fn read_failure(mut at: At<'_>, problems: &mut Problems) -> Option<OnFailure> {
     let failure = at.needed_choice("Type", problems);
     for key in
         ["DlqType", "KafkaParam", "TopicParam", "RetryInterval", "MaxRetryAttempts", "Resource", "EsParam"]
     {
-        if at.get(key).is_some() {
-            let allowed = "only `Type` here; dead letters and retries are set by the pipeline's own keys";
-            problems.add_allowed(at.path(key), "the pipeline decides this", allowed);
-        }
+        let allowed = "only `Type` here; dead letters and retries are set by the pipeline's own keys";
+        at.elsewhere(key, "rules: the pipeline decides this", allowed, problems);
     }
-    let unknown = At { place: at.place.clone(), members: at.members, known: std::mem::take(&mut at.known) };
-    unknown.end(problems);
+    at.end(problems);
     failure
 }
 
@@ -378,10 +136,8 @@ fn read_chain(mut at: At<'_>, problems: &mut Problems) -> ChainRules {
         Format::Delimiter => Parse::Delimiter(analyse.needed("Regex", problems)),
         Format::Regular => Parse::Regex(analyse.needed("Regex", problems)),
     };
-    if matches!(format, Format::Json | Format::Source)
-        && analyse.text("Regex", problems).is_some_and(|regex| !regex.is_empty())
-    {
-        problems.add(analyse.path("Regex"), format!("{} takes none", format.as_str()));
+    if matches!(format, Format::Json | Format::Source) {
+        analyse.elsewhere("Regex", format.as_str(), "only with Format DELIMITER or REGULAR", problems);
     }
     let input = read_input(&mut analyse, problems);
     analyse.end(problems);
@@ -401,7 +157,7 @@ fn read_input(at: &mut At<'_>, problems: &mut Problems) -> Option<Input> {
     // The console leaves empty texts where nothing is chosen.
     let value = at.text("InputValue", problems).filter(|value| !value.is_empty());
     let Some(value) = value else {
-        at.get("InputValueType");
+        at.elsewhere("InputValueType", "no InputValue", "MAPPING or JSONPATH, with InputValue", problems);
         return None;
     };
     let kind = at.choice("InputValueType", problems);
@@ -436,13 +192,14 @@ fn read_field(mut at: At<'_>, problems: &mut Problems) -> FieldRule {
         Operate::Mapping => Source::Key(at.needed("Value", problems)),
         Operate::JsonPath => Source::Path(at.needed("Value", problems)),
         Operate::Customize => Source::Constant(at.needed("Value", problems)),
-        // Version 1 of the product: the value of the parse, under its own name.
+        // Version 1 of the product: the value of the parse, under its own name. The console shows a sample beside it.
         Operate::Default => {
             at.get("Value");
             Source::Key(name.clone())
         }
         Operate::Date | Operate::Delete => {
-            at.get("Value");
+            let allowed = "only with Operate MAPPING, JSONPATH or CUSTOMIZE";
+            at.elsewhere("Value", operate.as_str(), allowed, problems);
             if operate == Operate::Date { Source::Now } else { Source::Delete }
         }
     };
@@ -491,37 +248,41 @@ connect_core::choices! {
     }
 }
 
+/// The key of the parameters of every operation that has some. The API prints all of them, empty where they are
+/// another operation's.
+const PARAMETERS: [(Operation, &str); 8] = [
+    (Operation::Replace, "Replace"),
+    (Operation::Substr, "Substr"),
+    (Operation::Date, "Date"),
+    (Operation::RegexReplace, "RegexReplace"),
+    (Operation::Split, "Split"),
+    (Operation::Kv, "KV"),
+    (Operation::JsonPathReplace, "JsonPathReplace"),
+    (Operation::UrlDecode, "UrlDecode"),
+];
+
 fn read_operation(mut at: At<'_>, problems: &mut Problems) -> Option<ValueOperation> {
     let kind = at.needed_choice::<Operation>("Type", problems);
     let operation = kind.map(|kind| read_parameters(kind, &mut at, problems));
-    // The API prints the parameters of all operations, empty where they are another one's.
-    at.known.extend([
-        "Replace",
-        "Substr",
-        "Date",
-        "RegexReplace",
-        "Split",
-        "KV",
-        "JsonPathReplace",
-        "UrlDecode",
-    ]);
+    for (owner, key) in PARAMETERS {
+        match kind {
+            Some(kind) if kind != owner => {
+                let allowed = format!("only with Type {}", owner.as_str());
+                at.elsewhere(key, kind.as_str(), &allowed, problems);
+            }
+            _ => drop(at.get(key)),
+        }
+    }
     at.end(problems);
     operation
 }
 
 fn read_parameters(kind: Operation, at: &mut At<'_>, problems: &mut Problems) -> ValueOperation {
-    let key = match kind {
-        Operation::Trim => return ValueOperation::Trim,
-        Operation::LowerCase => return ValueOperation::LowerCase,
-        Operation::UpperCase => return ValueOperation::UpperCase,
-        Operation::Replace => "Replace",
-        Operation::Substr => "Substr",
-        Operation::Date => "Date",
-        Operation::RegexReplace => "RegexReplace",
-        Operation::Split => "Split",
-        Operation::Kv => "KV",
-        Operation::JsonPathReplace => "JsonPathReplace",
-        Operation::UrlDecode => "UrlDecode",
+    let key = match (kind, PARAMETERS.iter().find(|(owner, _)| *owner == kind)) {
+        (_, Some((_, key))) => *key,
+        (Operation::LowerCase, None) => return ValueOperation::LowerCase,
+        (Operation::UpperCase, None) => return ValueOperation::UpperCase,
+        (_, None) => return ValueOperation::Trim,
     };
     let mut at = at.needed_object(key, problems);
     let mut text = |key| at.needed(key, problems);

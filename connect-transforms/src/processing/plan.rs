@@ -4,8 +4,8 @@ use super::{
     filter::Filter,
     operation::{Operation, PATTERN_ALLOWED, Pattern, compile},
     rules::{
-        BatchMode, ChainRules, FieldRule, FieldType, Input, OutputFormat, Parse, RowContent, Rules, Source,
-        ValueOperation,
+        BatchMode, ChainRules, DateRule, FieldRule, FieldType, Input, OutputFormat, Parse, RowContent, Rules,
+        Source, ValueOperation,
     },
 };
 use crate::{json::pick::Step, jsonpath::JsonPath};
@@ -329,6 +329,7 @@ impl Rule {
         let mut operations = Vec::new();
         for (number, operation) in rule.operations.iter().enumerate() {
             let place = format!("{place}.ValueOperates[{number}]");
+            check_now(&rule.source, number, operation, &place, problems);
             check_order(&rule.operations[number..], rule.kind, &place, problems);
             let problem = |key: &str, what: String, allowed: &str| {
                 problems.add_allowed(format!("{place}.{key}"), what, allowed);
@@ -343,6 +344,21 @@ impl Rule {
         }
         let operations = operations.into_iter().collect::<Option<_>>()?;
         Some(Self { name: rule.name.clone(), value: value?, operations, kind: rule.kind })
+    }
+}
+
+/// The time of processing is no text, so that nothing can be said of how it is read.
+fn check_now(
+    source: &Source,
+    number: usize,
+    operation: &ValueOperation,
+    place: &str,
+    problems: &mut Problems,
+) {
+    let ValueOperation::Date(DateRule { input_format: Some(format), .. }) = operation else { return };
+    if *source == Source::Now && number == 0 {
+        let what = format!("{format:?} is nothing for the time of processing, which is a number");
+        problems.add_allowed(format!("{place}.Date.InputFormat"), what, "none with Operate DATE");
     }
 }
 

@@ -99,7 +99,8 @@ connect_core::choices! {
     pub enum DateInput {
         /// Text with a date.
         Text = "string",
-        /// Seconds (or milliseconds, from 100,000,000,000 on) since the Unix epoch, as a number or text.
+        /// Seconds (or milliseconds, from 100,000,000,000 on) since the Unix epoch, as a number or text, also in the
+        /// form `1.6562996E9`. The number is taken exactly; what is finer than a nanosecond is cut off.
         Unix = "unix",
     }
 }

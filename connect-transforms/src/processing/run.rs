@@ -10,7 +10,7 @@ use super::{
 use crate::{
     json::{
         Scanner,
-        pick::{Step, pick},
+        pick::{Step, pick_text},
     },
     jsonpath::Document,
 };
@@ -259,8 +259,7 @@ fn into<'a>(value: Val<'a>, steps: &[Step]) -> Result<Option<Val<'a>>, Why> {
     let Val::Json(json) = value else {
         return Ok(None);
     };
-    let found = pick(&mut Scanner::of(json), steps, &mut Vec::new())?;
-    Ok(found.map(|span| Val::Json(&json[span])))
+    Ok(pick_text(json, steps)?.map(Val::Json))
 }
 
 /// `a.b` where no field has this name: `b` in the object `a`.

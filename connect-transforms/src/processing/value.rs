@@ -3,6 +3,7 @@
 use crate::json::{
     Scanner, SyntaxError,
     escape::{quote, unescape},
+    object::each_member,
 };
 use bumpalo::{Bump, collections::Vec as BumpVec};
 
@@ -109,27 +110,9 @@ pub(super) fn members<'a>(
     mut member: impl FnMut(&'a str, &'a str),
 ) -> Result<(), SyntaxError> {
     let mut scanner = Scanner::of(text);
-    if scanner.peek() != Some(b'{') {
-        return Err(scanner.expected("an object"));
-    }
-    scanner.step();
-    let mut closers = Vec::new();
-    if scanner.peek() == Some(b'}') {
-        scanner.step();
-        return scanner.end();
-    }
-    loop {
-        let key = scanner.key()?;
-        let name = decoded(key.text, key.escaped, bump);
-        let span = scanner.value(&mut closers)?;
-        member(name, &text[span]);
-        match scanner.peek() {
-            Some(b',') => scanner.step(),
-            Some(b'}') => break,
-            _ => return Err(scanner.expected("`,` or `}`")),
-        }
-    }
-    scanner.step();
+    each_member(&mut scanner, &mut Vec::new(), |found| {
+        member(decoded(&text[found.key], found.escaped, bump), &text[found.value]);
+    })?;
     scanner.end()
 }
 

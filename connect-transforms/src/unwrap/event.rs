@@ -37,6 +37,23 @@ pub(super) struct Row<'a> {
     name: &'static str,
 }
 
+/// What is changed about a row or a key.
+#[derive(Debug, Default)]
+pub(super) struct Changes<'a> {
+    pub(super) added: Vec<Added<'a>>,
+    /// The names of fields that are left out.
+    pub(super) dropped: Vec<String>,
+    /// Null becomes the default of its schema, if it has one.
+    pub(super) fill: bool,
+}
+
+impl Changes<'_> {
+    /// Whether the field that `is` knows is left out, or another one stands in its place.
+    fn replace(&self, is: impl Fn(&str) -> bool) -> bool {
+        self.dropped.iter().any(|name| is(name)) || self.added.iter().any(|new| is(&new.name))
+    }
+}
+
 impl<'a> Row<'a> {
     pub(super) fn field(&self, name: &str) -> Option<&'a str> {
         find(self.text, &self.members, name)
@@ -113,24 +130,30 @@ impl<'a> Event<'a> {
         matches!(self.schema, Wrapped::Schema(_))
     }
 
-    /// Appends the row with what was added to it.
-    pub(super) fn write(&self, row: &Row<'_>, added: &[Added<'_>], out: &mut Vec<u8>) -> Result<(), Broken> {
-        match self.schema {
-            Wrapped::Not => {
-                write_row(row, added, out);
-                return Ok(());
-            }
-            Wrapped::WithoutSchema => out.extend_from_slice(br#"{"schema":null,"payload":"#),
-            Wrapped::Schema(schema) => {
-                out.extend_from_slice(br#"{"schema":"#);
-                match field_schema(schema, row.name)? {
-                    Some(schema) => write_schema(schema, added, out)?,
-                    None => out.extend_from_slice(b"null"),
-                }
-                out.extend_from_slice(br#","payload":"#);
-            }
+    /// The schema of a row.
+    pub(super) fn row_schema(&self, row: &Row<'_>) -> Result<Option<&'a str>, SyntaxError> {
+        self.schema_of(None, row.name)
+    }
+
+    /// Appends the row with its changes.
+    pub(super) fn write(
+        &self,
+        row: &Row<'_>,
+        changes: &Changes<'_>,
+        out: &mut Vec<u8>,
+    ) -> Result<(), Broken> {
+        let schema = match self.schema {
+            Wrapped::Not => return Ok(write_object(row.text, &row.members, None, changes, out)?),
+            Wrapped::WithoutSchema => None,
+            Wrapped::Schema(_) => self.row_schema(row)?,
+        };
+        out.extend_from_slice(br#"{"schema":"#);
+        match schema {
+            Some(schema) => write_schema(schema, changes, out)?,
+            None => out.extend_from_slice(b"null"),
         }
-        write_row(row, added, out);
+        out.extend_from_slice(br#","payload":"#);
+        write_object(row.text, &row.members, schema, changes, out)?;
         out.push(b'}');
         Ok(())
     }
@@ -149,34 +172,86 @@ fn field_schema<'a>(schema: &'a str, field: &str) -> Result<Option<&'a str>, Syn
     Ok(None)
 }
 
-/// An object without the members of which others say what they are.
-fn write_row(row: &Row<'_>, added: &[Added<'_>], out: &mut Vec<u8>) {
-    let replaced = |member: &Member| added.iter().any(|new| member.is(row.text, &new.name));
-    if added.is_empty() {
-        out.extend_from_slice(row.text.as_bytes());
-        return;
+/// The name of a field, and its default.
+type Known<'a> = (String, &'a str);
+
+/// The names of the fields that a schema calls optional, and those that have a default, with it.
+fn optional_and_defaults(schema: &str) -> Result<(Vec<String>, Vec<Known<'_>>), SyntaxError> {
+    let (mut optional, mut defaults) = (Vec::new(), Vec::new());
+    let parts = members(schema)?.unwrap_or_default();
+    for field in elements(find(schema, &parts, "fields").unwrap_or("[]"))? {
+        let parts = members(field)?.unwrap_or_default();
+        let Some(name) = find(field, &parts, "field").and_then(string) else { continue };
+        if find(field, &parts, "optional") == Some("true") {
+            optional.push(name.clone());
+        }
+        if let Some(default) = find(field, &parts, "default").filter(|default| *default != "null") {
+            defaults.push((name, default));
+        }
     }
-    let mut object = ObjectWriter::new(row.text, out);
-    for member in row.members.iter().filter(|member| !replaced(member)) {
+    Ok((optional, defaults))
+}
+
+/// Those of the names that a schema allows to be left out.
+pub(super) fn optional_in(schema: &str, names: &[String]) -> Result<Vec<String>, SyntaxError> {
+    let (optional, _) = optional_and_defaults(schema)?;
+    Ok(names.iter().filter(|name| optional.contains(name)).cloned().collect())
+}
+
+/// Appends an object with its changes; its schema says what null stands for.
+pub(super) fn write_object(
+    text: &str,
+    members: &[Member],
+    schema: Option<&str>,
+    changes: &Changes<'_>,
+    out: &mut Vec<u8>,
+) -> Result<(), SyntaxError> {
+    let defaults = match schema.filter(|_| changes.fill) {
+        Some(schema) => optional_and_defaults(schema)?.1,
+        None => Vec::new(),
+    };
+    if changes.added.is_empty() && changes.dropped.is_empty() && defaults.is_empty() {
+        out.extend_from_slice(text.as_bytes());
+        return Ok(());
+    }
+    let mut object = ObjectWriter::new(text, out);
+    for member in members.iter().filter(|member| !changes.replace(|name| member.is(text, name))) {
         object.key_of(member, out);
-        out.extend_from_slice(&row.text.as_bytes()[member.value.clone()]);
+        let value = &text[member.value.clone()];
+        let default = defaults.iter().find(|(name, _)| value == "null" && member.is(text, name));
+        out.extend_from_slice(default.map_or(value, |(_, default)| default).as_bytes());
     }
-    for new in added {
+    // What is not there is null.
+    for (name, default) in &defaults {
+        if find(text, members, name).is_none() && !changes.replace(|other| other == name) {
+            object.name(&escaped(name), out);
+            out.extend_from_slice(default.as_bytes());
+        }
+    }
+    for new in &changes.added {
         object.name(&escaped(&new.name), out);
         out.extend_from_slice(new.value.as_bytes());
     }
     object.end(out);
+    Ok(())
 }
 
-/// The schema of a row as a schema of its own, with the fields that were added.
-fn write_schema(schema: &str, added: &[Added<'_>], out: &mut Vec<u8>) -> Result<(), SyntaxError> {
+/// The schema of a row or a key as one of its own, with its changes: as Connect copies schemas, neither optional nor
+/// with a default.
+pub(super) fn write_schema(
+    schema: &str,
+    changes: &Changes<'_>,
+    out: &mut Vec<u8>,
+) -> Result<(), SyntaxError> {
     let parts = members(schema)?.unwrap_or_default();
     let mut object = ObjectWriter::new(schema, out);
-    for part in parts.iter().filter(|part| !part.is(schema, "field")) {
+    for part in parts.iter().filter(|part| !part.is(schema, "field") && !part.is(schema, "default")) {
         object.key_of(part, out);
         let value = &schema[part.value.clone()];
-        if part.is(schema, "fields") && !added.is_empty() {
-            write_fields(value, added, out)?;
+        if part.is(schema, "optional") {
+            out.extend_from_slice(b"false");
+        } else if part.is(schema, "fields") && !(changes.added.is_empty() && changes.dropped.is_empty()) {
+            write_fields(value, changes, out)?;
         } else {
             out.extend_from_slice(value.as_bytes());
         }
@@ -185,21 +260,23 @@ fn write_schema(schema: &str, added: &[Added<'_>], out: &mut Vec<u8>) -> Result<
     Ok(())
 }
 
-fn write_fields(fields: &str, added: &[Added<'_>], out: &mut Vec<u8>) -> Result<(), SyntaxError> {
-    let mut separator = b'[';
+fn write_fields(fields: &str, changes: &Changes<'_>, out: &mut Vec<u8>) -> Result<(), SyntaxError> {
+    let start = out.len();
     for field in elements(fields)? {
         let name = members(field)?.and_then(|parts| string(find(field, &parts, "field")?));
-        if name.is_some_and(|name| added.iter().any(|new| new.name == name)) {
+        if name.is_some_and(|name| changes.replace(|other| other == name)) {
             continue;
         }
-        out.push(separator);
-        separator = b',';
+        out.push(b',');
         out.extend_from_slice(field.as_bytes());
     }
-    for new in added {
-        out.push(separator);
-        separator = b',';
+    for new in &changes.added {
+        out.push(b',');
         write_added(new, out)?;
+    }
+    match out.get_mut(start) {
+        Some(first) => *first = b'[',
+        None => out.push(b'['),
     }
     out.push(b']');
     Ok(())

@@ -1,13 +1,15 @@
 //! `ExtractNewRecordState`: Debezium's unwrap.
 
+mod dropping;
 mod event;
 mod fields;
 #[cfg(test)]
 mod tests;
 
 use crate::json::{SyntaxError, members::string};
-use connect_core::{Draft, Error, Output, Record, Transform};
-use event::{Event, Row};
+use connect_core::{Draft, Error, Output, Record, Transform, config::Problems};
+use dropping::Dropping;
+use event::{Changes, Event, Row};
 use fields::FieldReference;
 
 connect_core::choices! {
@@ -42,6 +44,27 @@ connect_core::config! {
         "add.headers.prefix" => headers_prefix: String = "__".to_owned();
         /// The field of the row whose text replaces the topic; none by default.
         "route.by.field" => route: String = String::new();
+        /// The header that names fields of the row which are left out, as a JSON array of texts; none by default.
+        "drop.fields.header.name" => drop_header: String = String::new();
+        /// Whether these fields are left out of the key as well.
+        "drop.fields.from.key" => drop_from_key: bool = false, importance: Low;
+        /// Whether fields that the schema requires stay all the same.
+        "drop.fields.keep.schema.compatible" => drop_compatible: bool = true, importance: Low;
+        /// Whether a field that is null and whose schema has a default gets that default, where a row is rewritten.
+        "replace.null.with.default" => replace_null_with_default: bool = true, importance: Low;
+    } check header_is_given
+}
+
+fn header_is_given(config: &UnwrapConfig, problems: &mut Problems) {
+    if config.drop_header.trim().is_empty() {
+        for (key, set) in [
+            ("drop.fields.from.key", config.drop_from_key),
+            ("drop.fields.keep.schema.compatible", !config.drop_compatible),
+        ] {
+            if set {
+                problems.add_allowed(key, "no fields are left out", "only with drop.fields.header.name");
+            }
+        }
     }
 }
 
@@ -57,6 +80,10 @@ const DELETED: &str = "__deleted";
 /// | `add.fields`, `add.fields.prefix` | none, `__` | `op,source.ts_ms:when` adds `__op` and `__when` |
 /// | `add.headers`, `add.headers.prefix` | none, `__` | the same as headers; a text without quotes, all else as JSON |
 /// | `route.by.field` | none | the field of the row that names the topic |
+/// | `drop.fields.header.name` | none | the header that names fields to be left out of the row: `["id","name"]`, as Connect's header converter writes a list |
+/// | `drop.fields.from.key` | `false` | these fields are left out of the key as well |
+/// | `drop.fields.keep.schema.compatible` | `true` | fields that the schema requires stay; `false`: all are left out |
+/// | `replace.null.with.default` | `true` | where a row is rewritten (`rewrite`, `rewrite-with-tombstone`, fields left out), a null field gets the default of its schema |
 ///
 /// | event | becomes |
 /// |---|---|
@@ -82,19 +109,24 @@ const DELETED: &str = "__deleted";
 /// ```
 ///
 /// # Errors
-/// Poison: a text that is not JSON, a row that is no object, a `route.by.field` that the row does not have as text.
+/// Poison: a text that is not JSON, a row that is no object, a `route.by.field` that the row does not have as text, a
+/// `drop.fields.header.name` whose header is no JSON array of texts.
 ///
 /// # Differences from Debezium's
 /// Events without a schema are unwrapped too (Debezium lets them pass): an object with `op` as text, and `before` or
-/// `after`. Numbers keep their text. An added field that the row has already replaces it. `drop.fields.*` and
-/// `replace.null.with.default` are not offered, nor are the keys of older versions (`drop.tombstones`,
-/// `delete.handling.mode`), which Debezium has removed.
+/// `after`. Numbers keep their text. An added field that the row has already replaces it, and one of an object that the
+/// event does not have is left out. A key that is no object loses no fields, where Debezium fails; without a schema no
+/// field is required. `replace.null.with.default` also holds where fields are left out, where Debezium always takes
+/// defaults. The keys of older versions (`drop.tombstones`, `delete.handling.mode`), which Debezium has removed, are not
+/// offered.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ExtractNewRecordState {
     deletes: DeleteHandling,
     fields: Vec<FieldReference>,
     headers: Vec<FieldReference>,
     route: Option<String>,
+    dropping: Option<Dropping>,
+    fill: bool,
 }
 
 /// A header's name and value.
@@ -109,13 +141,22 @@ enum Broken {
     Row(&'static str),
     #[error("the row has no field {0:?} with text in it, which `route.by.field` needs")]
     Route(String),
+    #[error("the header {0:?}, which `drop.fields.header.name` names, is no JSON array of texts")]
+    Dropping(String),
 }
 
 impl ExtractNewRecordState {
     /// With Debezium's defaults: deletes become tombstones, nothing is added.
     #[must_use]
     pub fn new() -> Self {
-        Self { deletes: DeleteHandling::Tombstone, fields: Vec::new(), headers: Vec::new(), route: None }
+        Self {
+            deletes: DeleteHandling::Tombstone,
+            fields: Vec::new(),
+            headers: Vec::new(),
+            route: None,
+            dropping: None,
+            fill: true,
+        }
     }
 
     /// What becomes of deletes and tombstones.
@@ -154,12 +195,28 @@ impl ExtractNewRecordState {
         self
     }
 
+    /// Leaves out the fields of the row that this header names, but for those that its schema requires.
+    #[must_use]
+    pub fn drop_fields(mut self, header: &str) -> Self {
+        let dropping = Dropping { header: header.to_owned(), from_key: false, compatible: true };
+        self.dropping = Some(dropping).filter(|_| !header.trim().is_empty());
+        self
+    }
+
     pub(crate) fn from_config(config: &UnwrapConfig) -> Result<Self, String> {
         Ok(Self {
             deletes: config.deletes,
             fields: references(&config.fields_prefix, &config.add_fields)?,
             headers: references(&config.headers_prefix, &config.add_headers)?,
             route: Some(config.route.clone()).filter(|field| !field.is_empty()),
+            dropping: Some(&config.drop_header).filter(|header| !header.trim().is_empty()).map(|header| {
+                Dropping {
+                    header: header.clone(),
+                    from_key: config.drop_from_key,
+                    compatible: config.drop_compatible,
+                }
+            }),
+            fill: config.replace_null_with_default,
         })
     }
 
@@ -192,21 +249,48 @@ impl ExtractNewRecordState {
         if !self.headers.is_empty() {
             draft = with_headers(draft, record, &self.header_values(event)?);
         }
+        let names = match &self.dropping {
+            Some(dropping) => dropping.names(record)?,
+            None => Vec::new(),
+        };
+        if let (Some(dropping), Some(key)) = (&self.dropping, record.key())
+            && let Some(key) = dropping.key(&names, key, self.fill)?
+        {
+            draft = draft.key(Some(&key));
+        }
         if deleted && !self.rewrites() {
             draft.value(None).emit();
             return Ok(());
         }
-        let mut added = Vec::new();
-        if self.rewrites() {
-            added.push(fields::Added::deleted(deleted));
-        }
-        for field in &self.fields {
-            added.extend(field.find(event)?);
-        }
+        let changes = self.changes(event, &row, deleted, &names)?;
         let mut value = Vec::new();
-        event.write(&row, &added, &mut value)?;
+        event.write(&row, &changes, &mut value)?;
         draft.value(Some(&value)).emit();
         Ok(())
+    }
+
+    fn changes<'a>(
+        &self,
+        event: &Event<'a>,
+        row: &Row<'_>,
+        deleted: bool,
+        names: &[String],
+    ) -> Result<Changes<'a>, Broken> {
+        let mut changes = Changes::default();
+        if let Some(dropping) = self.dropping.as_ref().filter(|_| !names.is_empty()) {
+            changes.dropped = dropping.of_row(names, event, row)?;
+        }
+        // Debezium leaves fields out of a deleted row before it adds others, of all other rows after that.
+        let stays =
+            |added: &fields::Added<'_>, early: bool| (deleted && !early) || !names.contains(&added.name);
+        if self.rewrites() {
+            changes.added.extend(Some(fields::Added::deleted(deleted)).filter(|added| stays(added, true)));
+        }
+        for field in &self.fields {
+            changes.added.extend(field.find(event)?.filter(|added| stays(added, false)));
+        }
+        changes.fill = self.fill && (self.rewrites() || !changes.dropped.is_empty());
+        Ok(changes)
     }
 
     /// What the field says that names the topic; blank: nothing.
@@ -270,9 +354,10 @@ impl Transform for ExtractNewRecordState {
     }
 
     fn describe(&self) -> Option<String> {
-        let Self { deletes, fields, headers, route } = self;
+        let Self { deletes, fields, headers, route, dropping, fill } = self;
         Some(format!(
-            "ExtractNewRecordState delete.tombstone.handling.mode={deletes} add.fields={fields:?} add.headers={headers:?} route.by.field={route:?}"
+            "ExtractNewRecordState delete.tombstone.handling.mode={deletes} add.fields={fields:?} add.headers={headers:?} \
+             route.by.field={route:?} drop.fields={dropping:?} replace.null.with.default={fill}"
         ))
     }
 }

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Runs generated records and configurations through Kafka's own transforms and writes vectors.jsonl.
+# Runs generated records and configurations through Kafka's own transforms and Debezium's unwrap, and writes vectors.jsonl.
 # Needs Java 17 and Maven. The output depends on nothing but this directory.
 set -eu
 cd "$(dirname "$0")"

@@ -114,6 +114,38 @@ fn cast_narrows_as_java_does() {
     assert_eq!(value("Cast", &[("spec", "a:int8")], None), Ok(None));
 }
 
+#[test]
+fn all_that_is_wrong_is_told_at_once_with_what_is_allowed() {
+    let types = "allowed: int8, int16, int32, int64, float32, float64, boolean or string";
+    let entries = "allowed: field:type for each field, or one type alone";
+    let wrong = "a:int,b:c:d,e:bytes,string,`f:int8";
+    let cast = transform("Cast", &[("spec", wrong), ("field.syntax.version", "V2")]);
+    let cast = cast.err().unwrap();
+    for expected in [
+        format!("spec = \"{wrong}\": \"a:int\": Invalid type found in casting spec: int; {types}"),
+        format!("Invalid rename mapping: b:c:d; {entries}"),
+        format!("INT64, FLOAT32, FLOAT64, BOOLEAN, STRING]; {types}"),
+        format!("may only specify a single cast in their spec; {entries}"),
+        "Incomplete backtick pair in path: [`f]".to_owned(),
+    ] {
+        assert!(cast.contains(&expected), "{expected}: {cast}");
+    }
+    assert!(cast.starts_with("5 configuration problems"), "{cast}");
+    let keys =
+        [("field", "`a"), ("fields", "b,`c,`d"), ("field.syntax.version", "V2"), ("target.type", "string")];
+    let time = transform("TimestampConverter", &keys).err().unwrap();
+    for expected in [
+        "field = \"`a\": Incomplete backtick pair in path: [`a]",
+        "fields = \"b,`c,`d\": Incomplete backtick pair in path: [`c]",
+        "fields = \"b,`c,`d\": Incomplete backtick pair in path: [`d]",
+        "; allowed: backticks in pairs",
+        "string timestamps; allowed: a pattern such as yyyy-MM-dd HH:mm:ss",
+    ] {
+        assert!(time.contains(expected), "{expected}: {time}");
+    }
+    assert!(time.starts_with("4 configuration problems"), "{time}");
+}
+
 /// `testConfigMixWholeAndFieldTransformation` and its neighbours.
 #[test]
 fn what_kafka_refuses_when_it_is_configured_is_refused_with_its_words() {

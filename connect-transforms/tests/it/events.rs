@@ -38,6 +38,29 @@ fn the_topic_is_made_from_a_field_and_the_origin_stays() {
     assert!(routed(&route, Some("{")).is_err());
 }
 
+#[test]
+fn of_many_places_the_first_that_can_be_a_name_routes() {
+    let seen = |path: &str, value: &str| routed(&RouteByField::value(path).unwrap(), Some(value));
+    for (path, value, topic) in [
+        (
+            "$..tenant",
+            r#"{"a":{"tenant":null},"b":[{"tenant":{}},{"tenant":""}],"c":{"tenant":"t"},"d":{"tenant":"u"}}"#,
+            "t",
+        ),
+        ("$.tags[*]", r#"{"tags":[[],7,"x"]}"#, "7"),
+        ("$.tags[-1]", r#"{"tags":["x","y"]}"#, "y"),
+        ("$.items[?@.main == true].to", r#"{"items":[{"to":"a"},{"to":"b","main":true}]}"#, "b"),
+        (r#"$.concat($.a,"-",$.b)"#, r#"{"a":"x","b":2}"#, "x-2"),
+    ] {
+        assert_eq!(seen(path, value), Ok(topic.to_owned()), "{path}");
+    }
+    for (path, value) in
+        [("$..tenant", "{}"), ("$.tags[*]", r#"{"tags":[]}"#), ("$.tags[*]", r#"{"tags":[null,{}]}"#)]
+    {
+        assert!(seen(path, value).unwrap_err().contains("is missing"), "{path} {value}");
+    }
+}
+
 fn kept(filter: &FilterByPath, value: Option<&str>) -> Result<bool, String> {
     let done = run(filter.clone(), batch([(None, value.map(str::as_bytes))]));
     match done.rejected.first() {
@@ -78,4 +101,36 @@ fn what_cannot_be_asked_is_handled_as_the_configuration_says() {
         }
         assert_eq!(kept(&place(kind), Some(r#"{"a":{"b":false}}"#)), Ok(kind == FilterType::Include));
     }
+}
+
+#[test]
+fn a_path_to_many_places_is_met_by_any_and_has_nothing_where_all_are_missing_or_null() {
+    for path in ["$..a", "$.list[*].a", "$.list[0,1].a"] {
+        let filter = FilterByPath::value(path, FilterType::Include).unwrap();
+        for (value, meets) in [
+            (r#"{"list":[{"a":null},{"a":false}]}"#, Some(true)),
+            (r#"{"list":[{"a":null},{"b":1}]}"#, None),
+            (r#"{"list":[]}"#, None),
+            ("{}", None),
+        ] {
+            match meets {
+                Some(meets) => assert_eq!(kept(&filter, Some(value)), Ok(meets), "{path} {value}"),
+                None => {
+                    let why = kept(&filter, Some(value)).unwrap_err();
+                    assert!(why.contains("missing.or.null.behavior"), "{path} {value}: {why}");
+                    let kind = OnMissingOrNull::Include;
+                    assert_eq!(kept(&filter.clone().on_missing_or_null(kind), Some(value)), Ok(true));
+                }
+            }
+        }
+    }
+    // A condition that nothing meets is an answer, also inside of a path that goes everywhere.
+    for path in ["$..[?@.a == 1]", "$.list[?@.a == 1]", "$.list[0,?@.a == 1].a"] {
+        let filter = FilterByPath::value(path, FilterType::Exclude).unwrap();
+        assert_eq!(kept(&filter, Some(r#"{"list":[{"a":1}]}"#)), Ok(false), "{path}");
+        assert_eq!(kept(&filter, Some(r#"{"list":[]}"#)), Ok(true), "{path}");
+    }
+    let length = FilterByPath::value("$.list.length()", FilterType::Include).unwrap();
+    assert_eq!(kept(&length, Some(r#"{"list":[]}"#)), Ok(true));
+    assert!(kept(&length, Some("{}")).is_err());
 }

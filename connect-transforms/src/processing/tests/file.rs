@@ -91,7 +91,7 @@ fn all_problems_are_reported_at_once_each_with_its_place() {
         "FieldChains: no such key; allowed: BatchAnalyse, FieldChain, ",
         "OutputFormat: \"XML\" is not one of the choices; allowed: JSON or ROW",
         "KeepMetadata: \"yes\" does not fit; allowed: true or false",
-        "FailureParam.KafkaParam: the pipeline decides this",
+        "FailureParam.KafkaParam: {\"Topic\":\"t\"} is nothing for rules: the pipeline decides this; allowed: only `Type` here",
         "FilterParam[0].MatchMode: \"LIKE\" is not one of the choices; allowed: PREFIX, SUFFIX, CONTAINS, EXCEPT, NUMBER or IP",
         "FilterParam[1].Value: \">x\" is no comparison",
         "FilterParam[2].Value: \"1.2.3.4/33\" is no network",
@@ -137,7 +137,10 @@ fn smaller_mistakes_are_found_too() {
         ),
         (chain(json!({ "Format": "DELIMITER" })), "FieldChain[0].Analyse.Regex: missing"),
         (chain(json!({ "Format": "DELIMITER", "Regex": "" })), "FieldChain[0].Analyse.Regex: it is empty"),
-        (chain(json!({ "Format": "JSON", "Regex": "x" })), "FieldChain[0].Analyse.Regex: JSON takes none"),
+        (
+            chain(json!({ "Format": "JSON", "Regex": "x" })),
+            "FieldChain[0].Analyse.Regex: \"x\" is nothing for JSON; allowed: only with Format DELIMITER or REGULAR",
+        ),
         (
             chain(json!({ "Format": "SOURCE" })),
             "FieldChain[0].Analyse.Format: there is no chain before the first",
@@ -165,6 +168,62 @@ fn smaller_mistakes_are_found_too() {
     let split = Rules::new([ChainRules::delimiter(",")]).batch(BatchMode::OneByOne);
     assert!(DataProcessing::new(&split).is_err());
     assert!(DataProcessing::new(&Rules::new([])).is_err());
+}
+
+#[test]
+fn keys_that_stand_twice_are_named_with_both_values() {
+    let file = r#"{"OutputFormat":"ROW","Content":"a","Content":"b","FieldChain":[{"Analyse":{"Format":"JSON"},
+        "SMT":[{"Key":"a","Operate":"MAPPING","Value":"x","V\u0061lue":"y","ValueOperates":[{"Type":"TRIM","Type":"KV"}]}],
+        "AnalyseResult":[{"Key":"a","Key":"b"}]}],"OutputFormat":"JSON"}"#;
+    let error = Rules::from_json(file).unwrap_err();
+    let found: Vec<_> = error.problems().iter().map(ToString::to_string).collect();
+    let twice = |place: &str, first: &str, second: &str| {
+        format!(
+            "{place}: the key stands twice, with {first} and {second}; allowed: every key once in an object"
+        )
+    };
+    for expected in [
+        twice("FieldChain[0].SMT[0].Value", "\"x\"", "\"y\""),
+        twice("FieldChain[0].SMT[0].ValueOperates[0].Type", "\"TRIM\"", "\"KV\""),
+        twice("OutputFormat", "\"ROW\"", "\"JSON\""),
+    ] {
+        assert!(found.contains(&expected), "{expected}: {found:?}");
+    }
+    // The fourth is about the parameters that KV, the last one, lacks: all are told at once.
+    assert_eq!(found.len(), 4 + 2, "{found:?}");
+}
+
+#[test]
+fn parameters_of_something_else_are_refused_all_at_once() {
+    let file = json!({
+        "OutputFormat": "XML",
+        "FieldChain": [{ "Analyse": { "Format": "JSON", "InputValueType": "MAPPING" }, "SMT": [
+            { "Key": "a", "Operate": "DATE", "Value": "now", "ValueOperates": [
+                { "Type": "DATE", "Date": { "Format": "yyyy", "InputFormat": "MM" } }] },
+            { "Key": "b", "Operate": "MAPPING", "Value": "b", "ValueOperates": [
+                { "Type": "TRIM", "Replace": { "OldValue": "a", "NewValue": "" }, "Substr": { "Start": 0, "End": 0 } },
+                { "Type": "LOWERCASE", "Split": { "Regex": "," }, "KV": { "KeepOriginalKey": true } }] },
+            { "Key": "c", "Operate": "DEFAULT", "Value": "a sample" }] }],
+    });
+    assert_eq!(
+        problems(&file),
+        [
+            "FieldChain[0].Analyse.InputValueType: \"MAPPING\" is nothing for no InputValue; allowed: MAPPING or JSONPATH, with InputValue",
+            "FieldChain[0].SMT[0].Value: \"now\" is nothing for DATE; allowed: only with Operate MAPPING, JSONPATH or CUSTOMIZE",
+            "FieldChain[0].SMT[1].ValueOperates[0].Replace: {\"NewValue\":\"\",\"OldValue\":\"a\"} is nothing for TRIM; allowed: only with Type REPLACE",
+            "FieldChain[0].SMT[1].ValueOperates[1].Split: {\"Regex\":\",\"} is nothing for LOWERCASE; allowed: only with Type SPLIT",
+            "FieldChain[0].SMT[1].ValueOperates[1].KV: {\"KeepOriginalKey\":true} is nothing for LOWERCASE; allowed: only with Type KV",
+            "OutputFormat: \"XML\" is not one of the choices; allowed: JSON or ROW",
+            "FieldChain[0].SMT[0].ValueOperates[0].Date.InputFormat: \"MM\" is nothing for the time of processing, which is a number; allowed: none with Operate DATE",
+        ]
+    );
+}
+
+#[test]
+fn a_file_without_chains_tells_the_rest_as_well() {
+    let file = json!({ "FilterParam": [{ "Key": "a", "MatchMode": "IP", "Value": "x" }] });
+    let found = problems(&file);
+    assert!(found.len() == 2 && found[0].starts_with("FieldChain: empty"), "{found:?}");
 }
 
 #[test]

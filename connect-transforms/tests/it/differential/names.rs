@@ -1,5 +1,5 @@
 /// How often each difference that is meant occurs; the README's table says what it is.
-const MEANT: [(&str, usize); 11] = [
+const MEANT: [(&str, usize); 19] = [
     ("cast-default", 1),
     ("cast-whole-logical", 2),
     ("choices-in-any-case", 12),
@@ -11,6 +11,14 @@ const MEANT: [(&str, usize); 11] = [
     ("regex-groups", 83),
     ("schemaless-dates", 25),
     ("unix-exact", 3),
+    ("unwrap-adds-objects", 23),
+    ("unwrap-dropped-and-deleted", 2),
+    ("unwrap-dropped-and-null", 3),
+    ("unwrap-no-object", 35),
+    ("unwrap-plain-key", 1),
+    ("unwrap-replaces", 2),
+    ("unwrap-schemaless", 29),
+    ("unwrap-tombstone", 49),
 ];
 
 /// Which of the differences that are meant this one is.
@@ -23,6 +31,9 @@ fn name_of(vector: &Vector<'_>, ours: &Ours) -> Option<&'static str> {
         _ => None,
     };
     let is_ours = matches!(ours, Ours::Out(_));
+    if transform == "ExtractNewRecordState" {
+        return unwrap_name(vector, kafka, ours);
+    }
     match transform {
         "Cast" if values.as_ref().is_some_and(|(kafka, ours)| same_floats(kafka, ours)) => Some("float-digits"),
         "Cast" if is_ours && kafka.starts_with("Invalid type for ") => Some("cast-whole-logical"),
@@ -46,6 +57,35 @@ fn name_of(vector: &Vector<'_>, ours: &Ours) -> Option<&'static str> {
         "TimestampConverter" if is_ours && vector.c["target.type"] == "unix" => Some("unix-exact"),
         _ => None,
     }
+}
+
+/// Debezium's unwrap.
+fn unwrap_name(vector: &Vector<'_>, kafka: &str, ours: &Ours) -> Option<&'static str> {
+    let fails = [
+        // A field of an object that the event's schema does not have.
+        ("\"org.apache.kafka.connect.data.Field.schema()\" because", "unwrap-no-object"),
+        ("Struct schemas do not match", "unwrap-adds-objects"),
+        ("Cannot create field because of field name duplication", "unwrap-replaces"),
+        ("\"org.apache.kafka.connect.data.Schema.fields()\" because", "unwrap-dropped-and-deleted"),
+        ("Only Struct objects supported for [field replacement]", "unwrap-plain-key"),
+        ("Cannot list fields on non-struct type", "unwrap-plain-key"),
+    ];
+    let failed = fails.into_iter().find(|(text, _)| kafka.contains(text)).map(|(_, name)| name);
+    if failed.is_some() {
+        return failed.filter(|_| !matches!(ours, Ours::Refused(_) | Ours::Config(_)));
+    }
+    if let (Some(kafka), Ours::Out(ours)) = (&vector.out, ours)
+        && kafka.v.as_ref().is_some_and(|value| is_envelope(value) && value["payload"].is_null())
+    {
+        let without_schema = Out { v: None, ..kafka.clone() };
+        return same_out(&without_schema, ours).then_some("unwrap-tombstone");
+    }
+    if !vector.s {
+        let passes = vector.out.as_ref().is_some_and(|kafka| kafka.v == json(vector.v.map(|v| v.get().as_bytes())));
+        return passes.then_some("unwrap-schemaless");
+    }
+    let keeps_null = vector.c.get("replace.null.with.default").is_some_and(|value| value == "false");
+    (keeps_null && vector.c.contains_key("drop.fields.header.name")).then_some("unwrap-dropped-and-null")
 }
 
 /// Equal but for the value of the header that stands last.

@@ -33,7 +33,7 @@ import org.apache.kafka.connect.storage.SimpleHeaderConverter;
 import org.apache.kafka.connect.transforms.Transformation;
 import org.apache.kafka.connect.transforms.predicates.Predicate;
 
-/** What Kafka's own transforms make of generated records, as lines of JSON. */
+/** What Kafka's own transforms, and Debezium's unwrap, make of generated records, as lines of JSON. */
 public class Generate {
     static final String PACKAGE = "org.apache.kafka.connect.transforms.";
     static final ObjectMapper JSON = new ObjectMapper();
@@ -58,6 +58,7 @@ public class Generate {
                 vector(name, config(name), false, written);
             }
         }
+        for (int i = 0; i < 700; i++) unwrap(written);
         try (var out = new PrintWriter(Files.newBufferedWriter(Path.of(args[0]), StandardCharsets.UTF_8))) {
             written.forEach(line -> out.print(line + "\n"));
         }
@@ -386,9 +387,126 @@ public class Generate {
         written.add(JSON.writeValueAsString(line));
     }
 
+    // ---- Debezium's events
+
+    static final String UNWRAP = "ExtractNewRecordState";
+
+    static Map<String, String> unwrapping() {
+        var c = new TreeMap<String, String>();
+        if (!chance(5)) c.put("delete.tombstone.handling.mode", one("drop", "tombstone", "rewrite", "rewrite", "rewrite-with-tombstone", "delete-to-tombstone"));
+        if (chance(2)) c.put("add.fields", references());
+        if (chance(4)) c.put("add.fields.prefix", one("", "x-", "__"));
+        if (chance(3)) c.put("add.headers", references());
+        if (chance(6)) c.put("add.headers.prefix", one("", "h-"));
+        if (chance(5)) c.put("route.by.field", one("to", "to", "id", "missing"));
+        if (chance(2)) {
+            c.put("drop.fields.header.name", "drop");
+            if (chance(2)) c.put("drop.fields.from.key", one("true", "false"));
+            if (chance(2)) c.put("drop.fields.keep.schema.compatible", one("true", "false"));
+        }
+        if (chance(3)) c.put("replace.null.with.default", "false");
+        return c;
+    }
+
+    static String references() {
+        var names = new LinkedHashSet<String>();
+        for (int i = random.nextInt(4); i >= 0; i--) {
+            names.add(one("op", "ts_ms", "table", "source.ts_ms", "source.table:T", "total_order", "transaction.id", "lsn", "op:name",
+                    " missing", "source.missing", "source", "ts_ms:é", "id"));
+        }
+        return String.join(",", names);
+    }
+
+    static Schema row(boolean more) {
+        SchemaBuilder row = SchemaBuilder.struct().name("s.Value").optional();
+        row.field("id", Schema.INT32_SCHEMA).field("name", Schema.OPTIONAL_STRING_SCHEMA);
+        row.field("to", chance(3) ? SchemaBuilder.string().defaultValue("there").build() : Schema.OPTIONAL_STRING_SCHEMA);
+        if (more) row.field("n", SchemaBuilder.float64().optional().defaultValue(2.5).build());
+        if (chance(3)) row.field("in", SchemaBuilder.struct().optional().field("x", Schema.OPTIONAL_INT64_SCHEMA).build());
+        return row.build();
+    }
+
+    static Struct row(Schema schema) {
+        Struct row = new Struct(schema).put("id", random.nextInt(100));
+        if (chance(2)) row.put("name", one("", "x", "é\"\\"));
+        if (schema.field("to").schema().isOptional()) row.put("to", one("users", " ", null, "a.b"));
+        else row.put("to", one("users", "a"));
+        if (schema.field("n") != null && chance(2)) row.put("n", random.nextInt(64) / 8.0);
+        if (schema.field("in") != null && chance(2)) row.put("in", new Struct(schema.field("in").schema()).put("x", chance(2) ? null : 7L));
+        return row;
+    }
+
+    static Struct event() {
+        Schema row = row(chance(2));
+        SchemaBuilder source = SchemaBuilder.struct().name("src").field("table", SchemaBuilder.string().defaultValue("t").build())
+                .field("ts_ms", Schema.OPTIONAL_INT64_SCHEMA);
+        if (chance(2)) source.field("lsn", Schema.OPTIONAL_INT64_SCHEMA);
+        Schema transaction = SchemaBuilder.struct().optional().field("id", Schema.STRING_SCHEMA).field("total_order", Schema.INT64_SCHEMA)
+                .field("data_collection_order", Schema.INT64_SCHEMA).build();
+        SchemaBuilder envelope = SchemaBuilder.struct().name(chance(15) ? "s.Heartbeat" : "s.Envelope");
+        envelope.field("before", row).field("after", row).field("source", source.build()).field("op", Schema.STRING_SCHEMA)
+                .field("ts_ms", Schema.OPTIONAL_INT64_SCHEMA);
+        if (!chance(3)) envelope.field("transaction", transaction);
+        Schema schema = envelope.build();
+        Struct from = new Struct(schema.field("source").schema()).put("table", one("users", "t2"));
+        if (chance(2)) from.put("ts_ms", time());
+        if (from.schema().field("lsn") != null && chance(2)) from.put("lsn", random.nextLong());
+        Struct event = new Struct(schema).put("source", from);
+        String op = one("c", "u", "d", "d", "r", "t");
+        event.put("op", op);
+        if (chance(2)) event.put("ts_ms", time());
+        if (op.equals("u") || op.equals("d")) event.put("before", chance(8) ? null : row(row));
+        if (!op.equals("d") && !op.equals("t")) event.put("after", row(row));
+        if (schema.field("transaction") != null && chance(2)) {
+            event.put("transaction", new Struct(transaction).put("id", "tx").put("total_order", 3L).put("data_collection_order", 1L));
+        }
+        return event;
+    }
+
+    static String unwrapKey() {
+        if (chance(8)) return null;
+        if (chance(8)) return json(Schema.STRING_SCHEMA, "k");
+        Schema schema = SchemaBuilder.struct().name("s.Key").field("id", Schema.INT32_SCHEMA).field("name", Schema.OPTIONAL_STRING_SCHEMA).build();
+        return json(schema, new Struct(schema).put("id", random.nextInt(100)).put("name", one("n", null)));
+    }
+
+    static String json(Schema schema, Object value) {
+        return new String(CONVERTERS.get(true).fromConnectData("t", schema, value), StandardCharsets.UTF_8);
+    }
+
+    static void unwrap(LinkedHashSet<String> written) throws Exception {
+        boolean schemas = !chance(25);
+        String value = null;
+        if (!chance(12)) {
+            Struct event = event();
+            value = schemas ? json(event.schema(), event)
+                    : new String(CONVERTERS.get(false).fromConnectData("t", event.schema(), event), StandardCharsets.UTF_8);
+        }
+        var headers = new ArrayList<String[]>();
+        if (chance(3)) headers.add(new String[] {"h1", "1"});
+        if (chance(2)) {
+            headers.add(new String[] {"drop", one("[\"id\",\"name\"]", "[\"n\"]", "[]", null, "[\"__op\",\"name\"]", "[\"__deleted\",\"in\",\"to\"]", "name")});
+        }
+        var config = unwrapping();
+        In in = new In("logs", schemas ? unwrapKey() : null, value, headers, 5L, schemas);
+        ObjectNode line = JSON.createObjectNode();
+        line.put("t", UNWRAP);
+        ObjectNode settings = line.putObject("c");
+        config.forEach(settings::put);
+        line.put("s", schemas);
+        if (in.key != null) line.putRawValue("k", new RawValue(in.key));
+        if (value != null) line.putRawValue("v", new RawValue(value));
+        line.set("h", list(headers));
+        line.put("topic", in.topic);
+        line.put("ts", in.timestamp);
+        run(UNWRAP, config, in, line);
+        written.add(JSON.writeValueAsString(line));
+    }
+
     @SuppressWarnings("unchecked")
     static void run(String name, Map<String, String> config, In in, ObjectNode line) throws Exception {
-        Object plugin = Class.forName(PACKAGE + name).getDeclaredConstructor().newInstance();
+        String type = name.equals(UNWRAP) ? "io.debezium.transforms." + name : PACKAGE + name;
+        Object plugin = Class.forName(type).getDeclaredConstructor().newInstance();
         try {
             var full = new TreeMap<String, Object>(config);
             if (plugin instanceof Transformation<?> transformation) transformation.configure(full);
@@ -401,7 +519,11 @@ public class Generate {
         var key = converter.toConnectData("t", bytes(in.key));
         var value = converter.toConnectData("t", bytes(in.value));
         var headers = new ConnectHeaders();
-        for (String[] header : in.headers) headers.add(header[0], header[1], Schema.OPTIONAL_STRING_SCHEMA);
+        for (String[] header : in.headers) {
+            // Only Debezium's looks into headers.
+            if (name.equals(UNWRAP)) headers.add(header[0], new SimpleHeaderConverter().toConnectHeader("t", header[0], bytes(header[1])));
+            else headers.add(header[0], header[1], Schema.OPTIONAL_STRING_SCHEMA);
+        }
         var record = new SinkRecord(in.topic, 3, key.schema(), key.value(), value.schema(), value.value(), 42, in.timestamp,
                 in.timestamp == null ? TimestampType.NO_TIMESTAMP_TYPE : TimestampType.CREATE_TIME, headers);
         if (plugin instanceof Predicate<?> predicate) {
@@ -444,7 +566,8 @@ public class Generate {
         ObjectNode error = line.putObject("err");
         error.put("at", stage);
         error.put("class", e.getClass().getSimpleName());
-        String message = String.valueOf(e.getMessage());
+        // Without the address of an object, which differs from run to run.
+        String message = String.valueOf(e.getMessage()).replaceAll("@[0-9a-f]{5,8}$", "");
         error.put("msg", message.length() > 160 ? message.substring(0, 160) : message);
     }
 
