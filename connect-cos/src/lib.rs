@@ -13,6 +13,7 @@ mod partitioner;
 mod pending;
 mod range;
 mod recovery;
+mod room;
 mod sink;
 mod turn;
 
