@@ -85,10 +85,12 @@ impl Partition {
             Ok(note) if note.from == self.from => note,
             Ok(_) => {
                 foreign("it begins at another offset than the one committed");
+                turn.report(Progress::Foreign(self.id));
                 return Ok(());
             }
             Err(NoteError::Foreign) => {
                 foreign("it is not a note of this sink");
+                turn.report(Progress::Foreign(self.id));
                 return Ok(());
             }
             Err(e @ NoteError::Version(_)) => {
@@ -265,6 +267,7 @@ impl Partition {
         }
         if found == 0 {
             tracing::warn!(topic = %self.topic, partition = self.number, from = note.from, to = note.to, "dropping the note of another configuration: none of its objects was completed");
+            turn.report(Progress::Foreign(self.id));
             return Ok(());
         }
         let (topic, partition) = (self.topic.to_string(), self.number);

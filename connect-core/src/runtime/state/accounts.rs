@@ -24,6 +24,11 @@ impl State {
                     self.fail(error);
                 }
             }
+            Progress::Foreign(id) => {
+                if let Some(partition) = self.partition_mut(id) {
+                    partition.ledger.foreign();
+                }
+            }
             Progress::Released(ids) => {
                 for id in ids {
                     if let Some(leaving) =
