@@ -45,7 +45,8 @@ pub enum Flush {
     Now,
     /// The byte budget is full and nothing moves: give bytes back.
     Pressure,
-    /// This partition has too much uncommitted (`max.uncommitted.*`): end its range.
+    /// This partition has too much uncommitted (`max.uncommitted.*`): end its range, and report `Durable` up to the last
+    /// position put. Nothing more of the partition is read before enough of it is committed.
     Uncommitted(PartitionId),
 }
 

@@ -442,6 +442,77 @@ async fn what_was_on_its_way_when_a_partition_was_held_is_cut_too() {
 }
 
 #[tokio::test]
+async fn what_is_delivered_counts_until_it_is_committed_and_holds_while_commits_fail() {
+    let mut bench = Bench::new(Delivery::Rows, Poison::Fail).assigned(0);
+    bench.state.options.max_uncommitted_records = 4;
+    let cut = "flush Uncommitted(PartitionId { slot: 0, epoch: 1 })";
+    bench.records(&[0, 1]);
+    let batch = bench.put.pop().expect("a batch");
+    bench.sink(Progress::Done(batch, Outcome::delivered()));
+    bench.expect(&["assigned", "put 2"]);
+    // More than half: no interval is waited for.
+    bench.records(&[2]);
+    bench.expect(&["put 1", "commit 2"]);
+    bench.answer(2, None, Err(Error::retriable("commit", "COORDINATOR_NOT_AVAILABLE")));
+    bench.records(&[3, 4]);
+    for batch in std::mem::take(&mut bench.put) {
+        bench.sink(Progress::Done(batch, Outcome::delivered()));
+    }
+    bench.expect(&["hold true", "put 2", cut]);
+    assert_eq!((bench.state.counts.delivered, bench.state.counts.in_flight), (5, 0));
+    bench.now += Duration::from_millis(600);
+    bench.state.tick(bench.now);
+    bench.settle();
+    bench.expect(&["commit 5"]);
+    bench.answer(5, None, Ok(()));
+    bench.expect(&["hold false"]);
+}
+
+#[tokio::test]
+async fn while_a_partition_is_held_each_request_that_ends_brings_a_commit() {
+    let mut bench = Bench::new(Delivery::Rows, Poison::Fail).assigned(0);
+    bench.state.options.max_uncommitted_records = 3;
+    let cut = "flush Uncommitted(PartitionId { slot: 0, epoch: 1 })";
+    bench.records(&[0, 1]);
+    bench.records(&[2, 3]);
+    bench.expect(&["assigned", "put 2", "hold true", "put 2", cut]);
+    let second = bench.put.pop().expect("two batches");
+    let first = bench.put.pop().expect("one batch");
+    bench.sink(Progress::Done(first, Outcome::delivered()));
+    bench.expect(&["commit 2"]);
+    bench.sink(Progress::Done(second, Outcome::delivered()));
+    bench.answer(2, None, Ok(()));
+    // Two are more than half of three, and have come while the commit was on its way.
+    bench.expect(&[cut, "commit 4"]);
+    bench.answer(4, None, Ok(()));
+    bench.expect(&["hold false"]);
+}
+
+#[tokio::test]
+async fn ranges_that_are_held_are_noted_and_ended_without_an_interval() {
+    let mut bench = Bench::new(Delivery::Ranges, Poison::Fail).assigned(0);
+    bench.state.options.max_uncommitted_records = 3;
+    let cut = "flush Uncommitted(PartitionId { slot: 0, epoch: 1 })";
+    bench.records(&[0, 1, 2, 3]);
+    bench.expect(&["assigned", "hold true", "put 4", cut]);
+    bench.sink(Progress::Note(ID, "a".into()));
+    bench.answer(0, Some("a"), Ok(()));
+    // Read before the hold was heard of: the next range, noted by the commit that ends the first.
+    bench.records(&[4, 5]);
+    bench.expect(&["commit 0+a", "noted", "put 2"]);
+    bench.sink(Progress::Durable(ID, 4));
+    bench.expect(&["commit 4"]);
+    bench.sink(Progress::Note(ID, "b".into()));
+    bench.answer(4, None, Ok(()));
+    bench.expect(&[cut, "commit 4+b"]);
+    bench.answer(4, Some("b"), Ok(()));
+    bench.sink(Progress::Durable(ID, 6));
+    bench.expect(&["noted", "commit 6"]);
+    bench.answer(6, None, Ok(()));
+    bench.expect(&["hold false"]);
+}
+
+#[tokio::test]
 async fn what_the_source_sits_out_is_shown_until_it_is_over() {
     let mut bench = Bench::new(Delivery::Rows, Poison::Fail).assigned(0);
     let down = |reason: &str| Event::Trouble(Some(Error::retriable("reach the cluster", reason.to_owned())));
