@@ -11,6 +11,7 @@ mod open_range;
 mod partition;
 mod partitioner;
 mod pending;
+mod plugin;
 mod range;
 mod recovery;
 mod room;
@@ -18,5 +19,6 @@ mod sink;
 mod turn;
 
 pub use config::{CosConfig, OnDataLoss, OnNull, OnRevoke};
+pub use plugin::register;
 pub use sink::CosSink;
 pub use turn::Done;

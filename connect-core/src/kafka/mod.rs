@@ -8,6 +8,7 @@ mod context;
 mod dead_letters;
 mod errors;
 mod fill;
+mod keys;
 mod mailbox;
 mod names;
 mod producer;
@@ -20,5 +21,6 @@ mod table;
 
 pub use config::{KafkaConfig, OnDataLoss, StartPosition, Topics};
 pub use dead_letters::{KafkaDeadLetters, KafkaDeadLettersConfig, TooLarge};
+pub use keys::{ConsumerConfig, DataLoss, KafkaLettersConfig, KafkaSourceConfig, Oversized, ProducerConfig};
 pub use sink::{KafkaSink, KafkaSinkConfig};
 pub use source::KafkaSource;
