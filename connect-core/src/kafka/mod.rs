@@ -14,6 +14,7 @@ mod names;
 mod producer;
 mod reader;
 mod rebalance;
+mod search;
 mod sink;
 mod source;
 mod start;
