@@ -38,9 +38,13 @@ impl Budget {
 
     /// Takes `bytes` and gives them back when the permit is dropped. Never fails and never waits.
     pub fn charge(&self, bytes: usize) -> Permit {
+        self.take(bytes);
+        Permit { budget: self.clone(), bytes }
+    }
+
+    fn take(&self, bytes: usize) {
         let held = self.0.held.fetch_add(bytes, Ordering::Relaxed) + bytes;
         self.0.peak.fetch_max(held, Ordering::Relaxed);
-        Permit { budget: self.clone(), bytes }
     }
 
     /// The limit in bytes.
@@ -100,8 +104,7 @@ impl Permit {
     /// Changes what is held to `bytes`: for a buffer that grew or was handed on.
     pub fn resize(&mut self, bytes: usize) {
         if bytes > self.bytes {
-            let more = self.budget.charge(bytes - self.bytes);
-            std::mem::forget(more);
+            self.budget.take(bytes - self.bytes);
         } else {
             self.give_back(self.bytes - bytes);
         }
@@ -141,6 +144,17 @@ mod tests {
         assert_eq!(budget.held(), 40);
         drop(first);
         assert_eq!(budget.held(), 0);
+    }
+
+    #[test]
+    fn a_budget_is_gone_with_its_last_permit_however_often_that_grew() {
+        let budget = Budget::new(100);
+        let shared = Arc::downgrade(&budget.0);
+        let mut permit = budget.charge(0);
+        (1..10).for_each(|bytes| permit.resize(bytes));
+        assert_eq!((budget.held(), budget.peak(), shared.strong_count()), (9, 9, 2));
+        drop((budget, permit));
+        assert!(shared.upgrade().is_none());
     }
 
     #[tokio::test]

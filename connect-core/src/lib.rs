@@ -73,6 +73,7 @@ mod builder;
 mod bulk;
 mod chain;
 pub mod config;
+pub mod connector;
 mod context;
 mod dead_letter;
 mod driven;

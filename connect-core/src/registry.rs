@@ -107,6 +107,25 @@ impl<P> Registry<P> {
     ///
     /// The caller declares `name_key` if it belongs to a declaration of its own; here it is known too.
     pub fn read(&self, name_key: &'static str, reader: &mut Reader<'_>) -> Option<Factory<P>> {
+        self.read_named(None, name_key, reader)
+    }
+
+    /// As [`read`](Self::read); where the key is not given, the plugin called `default` is meant, if there is one.
+    pub fn read_or(
+        &self,
+        default: &str,
+        name_key: &'static str,
+        reader: &mut Reader<'_>,
+    ) -> Option<Factory<P>> {
+        self.read_named(self.find(default).ok(), name_key, reader)
+    }
+
+    fn read_named(
+        &self,
+        default: Option<&Plugin<P>>,
+        name_key: &'static str,
+        reader: &mut Reader<'_>,
+    ) -> Option<Factory<P>> {
         reader.know(name_key, &format!("The class of the {}: full, simple or an alias.", self.kind));
         let allowed =
             || Some(self.plugins.iter().map(|plugin| plugin.class.as_str()).collect::<Vec<_>>().join(", "));
@@ -118,11 +137,14 @@ impl<P> Registry<P> {
                 reader.claim("");
                 return None;
             }
-            None => {
-                reader.problem(name_key, "required, but not given", allowed());
-                reader.claim("");
-                return None;
-            }
+            None => match default {
+                Some(plugin) => plugin,
+                None => {
+                    reader.problem(name_key, "required, but not given", allowed());
+                    reader.claim("");
+                    return None;
+                }
+            },
         };
         plugin.read(reader)
     }

@@ -18,6 +18,10 @@ pub enum Progress {
     /// Files, phase one: commit the offset of the last `Durable` (or of the assignment) unchanged, with this note;
     /// [`Sink::noted`] answers. A note once reported is never changed.
     Note(PartitionId, Bytes),
+    /// Files: the note that this partition came with ([`Assigned::note`]) asks for nothing: it is another program's, or
+    /// of another offset. Without this report the runtime takes it that a range is being rebuilt, and lets it be read
+    /// to its end whatever it weighs.
+    Foreign(PartitionId),
     /// The reply to [`Sink::revoke`]: nothing of these partitions is left here.
     Released(Vec<PartitionId>),
     /// Something transient failed and is tried again by the sink; shown in the status until progress is made.
@@ -41,7 +45,8 @@ pub enum Flush {
     Now,
     /// The byte budget is full and nothing moves: give bytes back.
     Pressure,
-    /// This partition has too much uncommitted (`max.uncommitted.*`): end its range.
+    /// This partition has too much uncommitted (`max.uncommitted.*`): end its range, and report `Durable` up to the last
+    /// position put. Nothing more of the partition is read before enough of it is committed.
     Uncommitted(PartitionId),
 }
 
@@ -70,7 +75,8 @@ pub enum Flush {
 /// # Durability and ranges
 /// A sink with [`Delivery::Ranges`] owns a range `[from, to)` per partition: `from` is [`Assigned::offset`] or the last
 /// `Durable`. It reports a `Note`, waits for [`noted`](Self::noted), completes its objects create-only, then reports
-/// `Durable(to)`. If [`Assigned::note`] stands, it rebuilds exactly that range under the same names.
+/// `Durable(to)`. If [`Assigned::note`] stands, it rebuilds exactly that range under the same names, or reports that the
+/// note is [`Progress::Foreign`].
 ///
 /// # Back-pressure
 /// Keeping the batch is back-pressure: its bytes stay charged until it is dropped, and at the bound nothing is read.

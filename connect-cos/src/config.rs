@@ -1,6 +1,6 @@
 //! The sink's configuration. Keys are Connect's S3 sink's where the meaning is the same.
 
-use crate::{client::Location, partitioner::Template};
+use crate::{client::Location, format::JsonLines, naming::Stem, partitioner::Template, room::Allowed};
 use connect_core::config::{ByteSize, Problems, Secret};
 use jiff::tz::TimeZone;
 use std::time::Duration;
@@ -131,9 +131,30 @@ fn whole(config: &CosConfig, problems: &mut Problems) {
     }
     if let Ok(location) = Location::parse(&config.url) {
         location.check(config, problems);
+        names_fit(config, &location, problems);
     }
     if config.file_bytes.len() / config.part_size.len().max(1) >= 10_000 {
         problems.add("part.size.bytes", "an object has at most 10,000 parts; enlarge it or lower file.bytes");
+    }
+}
+
+/// Records with the shortest values have names that the store takes, whatever their topic is called.
+fn names_fit(config: &CosConfig, location: &Location, problems: &mut Problems) {
+    let allowed = location.allowed();
+    let long = config.topics_dir.split('/').any(|dir| dir.len() > allowed.segment);
+    let room = allowed.room(&config.topics_dir, &Stem::longest(), JsonLines::EXTENSION);
+    let Some(room) = room.filter(|_| !long) else {
+        let Allowed { store, whole, segment, .. } = allowed;
+        let what = format!(
+            "too long for names in {store}: at most {segment} bytes in a directory and {whole} with the name of the \
+             file and what store.url puts in front"
+        );
+        return problems.add("topics.dir", what);
+    };
+    if let Ok(template) = config.template()
+        && let Err(e) = template.fits(&room)
+    {
+        problems.add("path.format", e.to_string());
     }
 }
 
@@ -163,6 +184,24 @@ mod tests {
             assert!(error.contains(part), "{part} is not in {error}");
         }
         assert!(!error.contains("hunter2"));
+    }
+
+    #[test]
+    fn text_that_makes_every_name_too_long_is_refused() {
+        for (url, dir, path, problem) in [
+            ("file:///d", 256, 1, "too long for names in a file system: at most 255 bytes in a directory"),
+            ("file:///d", 255, 256, "ppp` of path.format makes a directory of 256 bytes"),
+            ("s3://b", 256, 256, ""),
+            ("s3://b", 1_000, 1, "too long for names in S3"),
+            ("s3://b", 1, 1_000, "and S3 allows 1024"),
+        ] {
+            let (dir, path) = ("d".repeat(dir), "p".repeat(path));
+            let settings = [("store.url", url), ("topics.dir", &dir), ("path.format", &path)];
+            let error = CosConfig::parse(&Settings::literal(settings)).err().map(|e| e.to_string());
+            assert_eq!(error.is_none(), problem.is_empty(), "{error:?}");
+            let error = error.unwrap_or_default();
+            assert!(error.contains(problem), "{problem} is not in {error}");
+        }
     }
 
     #[test]

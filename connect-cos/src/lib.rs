@@ -11,11 +11,14 @@ mod open_range;
 mod partition;
 mod partitioner;
 mod pending;
+mod plugin;
 mod range;
 mod recovery;
+mod room;
 mod sink;
 mod turn;
 
 pub use config::{CosConfig, OnDataLoss, OnNull, OnRevoke};
+pub use plugin::register;
 pub use sink::CosSink;
 pub use turn::Done;

@@ -22,6 +22,11 @@ impl Stem {
         Self { text }
     }
 
+    /// The longest there is: the longest topic's, with the greatest numbers.
+    pub(crate) fn longest() -> Self {
+        Self::new(&"t".repeat(ENCODED_MAX), i32::MAX, i64::MAX)
+    }
+
     /// What the names of all ranges of one partition share.
     pub(crate) fn of_partition(topic: &str, partition: i32) -> String {
         let mut text = String::new();

@@ -8,6 +8,7 @@ use crate::{
     open_range::{OpenRange, Phase, Rebuild},
     pending::Pending,
     recovery::Survey,
+    room::Room,
     turn::Turn,
 };
 use connect_core::{Assigned, Error, PartitionId, Progress};
@@ -41,6 +42,8 @@ pub(crate) struct Partition {
     /// Objects of the range that ended last: what tells whose they are goes when the next note is committed.
     settling: Vec<String>,
     path: String,
+    /// How long paths may be.
+    room: Room,
     scratch: Vec<u8>,
     cached: Option<rows::Cached>,
 }
@@ -48,6 +51,7 @@ pub(crate) struct Partition {
 impl Partition {
     /// A partition that came, with the note that stands, if any.
     pub(crate) fn new(assigned: &Assigned, turn: &mut Turn<'_>) -> Result<Self, Error> {
+        let stem = Stem::new(&assigned.topic, assigned.partition, i64::MAX);
         let mut partition = Self {
             id: assigned.id,
             topic: Arc::clone(&assigned.topic),
@@ -62,6 +66,7 @@ impl Partition {
             leaving: false,
             settling: Vec::new(),
             path: String::new(),
+            room: turn.env.room(&stem)?,
             scratch: Vec::new(),
             cached: None,
         };
@@ -80,10 +85,12 @@ impl Partition {
             Ok(note) if note.from == self.from => note,
             Ok(_) => {
                 foreign("it begins at another offset than the one committed");
+                turn.report(Progress::Foreign(self.id));
                 return Ok(());
             }
             Err(NoteError::Foreign) => {
                 foreign("it is not a note of this sink");
+                turn.report(Progress::Foreign(self.id));
                 return Ok(());
             }
             Err(e @ NoteError::Version(_)) => {
@@ -260,6 +267,7 @@ impl Partition {
         }
         if found == 0 {
             tracing::warn!(topic = %self.topic, partition = self.number, from = note.from, to = note.to, "dropping the note of another configuration: none of its objects was completed");
+            turn.report(Progress::Foreign(self.id));
             return Ok(());
         }
         let (topic, partition) = (self.topic.to_string(), self.number);

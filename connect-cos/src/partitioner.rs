@@ -3,10 +3,11 @@
 use crate::{
     format::field::{self, Scalar},
     naming::encode,
+    room::{Room, TooLong},
 };
 use connect_core::Record;
 use jiff::{Timestamp, tz::TimeZone};
-use std::fmt::Write as _;
+use std::fmt::{self, Write as _};
 
 /// A piece of `path.format`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -38,8 +39,20 @@ pub(crate) struct Template {
 
 /// Why a record has no path.
 #[derive(Debug, thiserror::Error)]
-#[error("`path.format` takes a field of the value, and the value is not a JSON object: {0}")]
-pub(crate) struct NoPath(#[from] serde_json::Error);
+pub(crate) enum NoPath {
+    #[error("`path.format` takes a field of the value, and the value is not a JSON object: {0}")]
+    NoObject(#[from] serde_json::Error),
+    #[error(
+        "`{template}` of path.format makes a directory of {bytes} bytes, and {store} allows {allowed}: shorten what \
+         it takes, or give each field a directory of its own"
+    )]
+    Segment { template: String, bytes: usize, allowed: usize, store: &'static str },
+    #[error(
+        "`{template}` of path.format makes a name of up to {bytes} bytes, and {store} allows {allowed}: shorten what \
+         it takes"
+    )]
+    Whole { template: String, bytes: usize, allowed: usize, store: &'static str },
+}
 
 impl Template {
     /// Parses a template: literals and `{topic}`, `{partition}`, `{yyyy}`, `{MM}`, `{dd}`, `{HH}`, `{mm}`,
@@ -63,16 +76,18 @@ impl Template {
         Ok(template)
     }
 
+    /// A path with all values one byte long.
+    fn sample(&self) -> String {
+        let piece = |piece: &Piece| match piece {
+            Piece::Text(text) => text.clone(),
+            _ => "x".to_owned(),
+        };
+        self.pieces.iter().map(piece).collect()
+    }
+
     /// No segment may be empty, hidden or a climb, whatever the values are (values are never empty).
     fn check_segments(&self, text: &str) -> Result<(), String> {
-        let sample: String = self
-            .pieces
-            .iter()
-            .map(|piece| match piece {
-                Piece::Text(text) => text.as_str(),
-                _ => "x",
-            })
-            .collect();
+        let sample = self.sample();
         if sample.is_empty() {
             return Ok(());
         }
@@ -138,8 +153,9 @@ impl Template {
         Self { pieces, zone: self.zone.clone(), missing: self.missing.clone() }
     }
 
-    /// Writes the path of `record`. Only for a template [`at`](Self::at) a time. `out` is cleared first.
-    pub(crate) fn render(&self, record: Record<'_>, out: &mut String) -> Result<(), NoPath> {
+    /// Writes the path of `record`, which must fit into `room`. Only for a template [`at`](Self::at) a time. `out` is
+    /// cleared first.
+    pub(crate) fn render(&self, record: Record<'_>, room: &Room, out: &mut String) -> Result<(), NoPath> {
         out.clear();
         for piece in &self.pieces {
             match piece {
@@ -155,7 +171,56 @@ impl Template {
                 },
             }
         }
-        Ok(())
+        room.check(out).map_err(|e| self.too_long(e, room))
+    }
+
+    fn too_long(&self, why: TooLong, room: &Room) -> NoPath {
+        let allowed = room.allowed();
+        let store = allowed.store;
+        match why {
+            TooLong::Segment { number, bytes } => {
+                let template = self.segments().swap_remove(number);
+                NoPath::Segment { template, bytes, allowed: allowed.segment, store }
+            }
+            TooLong::Whole { bytes } => {
+                NoPath::Whole { template: self.segments().join("/"), bytes, allowed: allowed.whole, store }
+            }
+        }
+    }
+
+    /// The template by directories. Only text has slashes: what is filled in has none.
+    fn segments(&self) -> Vec<String> {
+        let mut segments = vec![String::new()];
+        for piece in &self.pieces {
+            let text = piece.to_string();
+            let mut parts: Vec<&str> = match piece {
+                Piece::Text(text) => text.split('/').collect(),
+                _ => vec![&text],
+            };
+            segments.last_mut().expect("there is always one").push_str(parts.remove(0));
+            segments.extend(parts.into_iter().map(str::to_owned));
+        }
+        segments
+    }
+
+    /// Whether there is room for a record whose values are as short as can be: else there is for none.
+    pub(crate) fn fits(&self, room: &Room) -> Result<(), NoPath> {
+        room.check(&self.sample()).map_err(|e| self.too_long(e, room))
+    }
+}
+
+impl fmt::Display for Piece {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Text(text) => f.write_str(text),
+            Self::Topic => f.write_str("{topic}"),
+            Self::Partition => f.write_str("{partition}"),
+            Self::Date(format) => {
+                let name = DATES.iter().find(|(_, known)| known == format).map_or(*format, |(name, _)| name);
+                write!(f, "{{{name}}}")
+            }
+            Self::Field(path) => write!(f, "{{field:{}}}", path.join(".")),
+        }
     }
 }
 
@@ -198,6 +263,7 @@ fn placeholder(name: &str) -> Result<Piece, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::{client::Location, naming::Stem};
     use connect_core::{Batch, Chain, Error, Output, Transform, testing::batch_at};
     use std::sync::Arc;
 
@@ -217,8 +283,13 @@ mod tests {
     fn render(template: &str, zone: &str, value: &str, t: i64) -> Result<String, NoPath> {
         let template = Template::parse(template, TimeZone::get(zone).unwrap(), "__missing__").unwrap();
         let mut out = "left over".to_owned();
-        template.at(t).render(batch(value).get(0).unwrap(), &mut out)?;
+        template.at(t).render(batch(value).get(0).unwrap(), &room("file:///d"), &mut out)?;
         Ok(out)
+    }
+
+    fn room(url: &str) -> Room {
+        let stem = Stem::new("quakes", 3, 0);
+        Location::parse(url).unwrap().allowed().room("topics", &stem, "json").unwrap()
     }
 
     #[test]
@@ -258,6 +329,37 @@ mod tests {
     }
 
     #[test]
+    fn names_that_are_too_long_tell_of_what_and_what_is_allowed() {
+        let value = format!(r#"{{"a":"{0}","b":{{"/":"{0}"}}}}"#, "x".repeat(128));
+        for (template, url, want) in [
+            (
+                "p/{field:a}{field:b./}/{topic}",
+                "file:///d",
+                Some(
+                    "`{field:a}{field:b./}` of path.format makes a directory of 256 bytes, and a file system allows 255: ",
+                ),
+            ),
+            ("p/{field:a}{field:b./}/{topic}", "s3://b", None),
+            ("{field:a}/{field:b./}", "file:///d", None),
+            ("{partition}{field:a}{field:a}{field:a}{field:a}", "s3://b", None),
+        ] {
+            let template = Template::parse(template, TimeZone::UTC, "m").unwrap();
+            let rendered = template.render(batch(&value).get(0).unwrap(), &room(url), &mut String::new());
+            match (rendered, want) {
+                (Ok(()), None) => {}
+                (Err(e), Some(want)) => assert!(e.to_string().starts_with(want), "{e}"),
+                (other, _) => panic!("{template:?} {url}: {other:?}"),
+            }
+        }
+        let long = format!("{}/{{field:a}}/{{yyyy}}", "d".repeat(700));
+        let template = Template::parse(&long, TimeZone::UTC, "m").unwrap().at(0);
+        let error = template.render(batch(&value).get(0).unwrap(), &room("cos://b"), &mut String::new());
+        let error = error.unwrap_err().to_string();
+        assert!(error.contains("dd/{field:a}/1970` of path.format makes a name of up to"), "{error}");
+        assert!(error.contains("and COS allows 850"), "{error}");
+    }
+
+    #[test]
     fn bad_templates_are_refused() {
         for (template, part) in [
             ("{topic", "closing brace"),
@@ -293,7 +395,7 @@ mod tests {
         let renamed = Chain::new(vec![Arc::new(Rename)]).apply(batch("{}"), 0).batch;
         let template = Template::parse("{topic}", TimeZone::UTC, "m").unwrap();
         let mut out = String::new();
-        template.render(renamed.get(0).unwrap(), &mut out).unwrap();
+        template.render(renamed.get(0).unwrap(), &room("file:///d"), &mut out).unwrap();
         assert_eq!(out, "re%2Fnamed");
     }
 }

@@ -78,7 +78,9 @@ impl CosSink {
         let template = config.template().map_err(|e| Error::fatal("configure the sink", e))?;
         let format: Arc<dyn Format> = Arc::new(JsonLines { validate: config.validate_json });
         let fingerprint = fingerprint(&config, transforms, &*format);
-        let env = Env { config, store, template, format, fingerprint, clock, rng };
+        let location = Location::parse(&config.url).map_err(|e| Error::fatal("configure the store", e))?;
+        let allowed = location.allowed();
+        let env = Env { config, store, allowed, template, format, fingerprint, clock, rng };
         Ok(Self {
             env,
             partitions: HashMap::new(),

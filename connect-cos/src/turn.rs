@@ -12,8 +12,9 @@ use crate::{
     partitioner::Template,
     range::Limits,
     recovery::{Survey, survey},
+    room::{Allowed, Room},
 };
-use connect_core::{Backoff, BackoffConfig, Context, PartitionId, Progress};
+use connect_core::{Backoff, BackoffConfig, Context, Error, PartitionId, Progress};
 use std::{collections::VecDeque, fmt, sync::Arc, time::Duration};
 use tokio::time::Instant;
 
@@ -27,6 +28,8 @@ pub(crate) type Clock = Arc<dyn Fn() -> i64 + Send + Sync>;
 pub(crate) struct Env {
     pub(crate) config: CosConfig,
     pub(crate) store: Arc<dyn Store>,
+    /// How long names may be there.
+    pub(crate) allowed: Allowed,
     pub(crate) template: Template,
     pub(crate) format: Arc<dyn Format>,
     pub(crate) fingerprint: Fingerprint,
@@ -80,6 +83,17 @@ impl Env {
     /// When files roll.
     pub(crate) fn limits(&self) -> Limits {
         Limits { bytes: self.config.file_bytes.get(), records: self.config.flush_size }
+    }
+
+    /// How long the paths of files called after `stem` may be.
+    ///
+    /// # Errors
+    /// Fatal: not even the names of the files fit. Configurations are checked for that.
+    pub(crate) fn room(&self, stem: &Stem) -> Result<Room, Error> {
+        self.allowed.room(&self.config.topics_dir, stem, self.format.extension()).ok_or_else(|| {
+            Error::fatal("name an object", "topics.dir leaves no room for its name; shorten it")
+                .about(&*stem.text)
+        })
     }
 
     /// Waits between attempts.

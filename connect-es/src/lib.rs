@@ -8,8 +8,10 @@ mod config;
 mod document;
 mod error;
 mod growth;
+mod plugin;
 mod replay;
 mod sink;
 
 pub use config::{EsConfig, NodeUrl, OnMalformed, OnNull, OnReplay, Version, WriteMethod};
+pub use plugin::register;
 pub use sink::{Elasticsearch, EsSink};

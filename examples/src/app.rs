@@ -1,17 +1,15 @@
 //! A program that runs one pipeline from Kafka as one configuration file says: what `kafka-to-es` and `kafka-to-cos`
 //! have in common.
 
-mod config;
-
-pub use config::PipelineConfig;
-
 use crate::stop;
 use connect_core::{
-    Handle, Pipeline, PipelineBuilder, Status, TaskState,
-    config::{Config, Providers, Settings},
-    kafka::KafkaSource,
+    BoxError, Handle, Pipeline, Status, TaskState,
+    config::{Providers, Settings},
+    connector::{Plugins, SinkPlugin},
+    registry::{DuplicateName, Registry},
 };
-use std::{io, process::ExitCode, time::Duration};
+use connect_transforms::converters::ConvertersRegistry;
+use std::{io, process::ExitCode, sync::Arc, time::Duration};
 use tracing::info;
 use tracing_subscriber::EnvFilter;
 
@@ -21,17 +19,20 @@ const FAILED: u8 = 1;
 const MISCONFIGURED: u8 = 2;
 
 /// Runs the pipeline of the file that the first argument names until Ctrl-C, SIGTERM or a failure. `add_sink` adds the
-/// sink that the keys of `C` describe; they stand beside the pipeline's own in the same file.
+/// program's sink, which `class` is a name of: it is meant where the file names none by `connector.class`.
 ///
 /// The exit code is 0 if it was stopped and everything read is delivered and committed, 1 if not, and 2 if the
 /// configuration cannot be used; then standard error lists all that is wrong with it.
 ///
 /// # Cancel safety
 /// Dropping it stops the pipeline.
-pub async fn run<C: Config>(add_sink: impl FnOnce(C, PipelineBuilder) -> PipelineBuilder + Send) -> ExitCode {
+pub async fn run(
+    class: &str,
+    add_sink: fn(&mut Registry<SinkPlugin>) -> Result<(), DuplicateName>,
+) -> ExitCode {
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
     tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr).init();
-    let pipeline = match load(add_sink) {
+    let pipeline = match load(class, add_sink) {
         Ok(pipeline) => pipeline,
         Err(problems) => {
             eprintln!("{problems}");
@@ -47,24 +48,33 @@ pub async fn run<C: Config>(add_sink: impl FnOnce(C, PipelineBuilder) -> Pipelin
     }
 }
 
-fn load<C: Config>(add_sink: impl FnOnce(C, PipelineBuilder) -> PipelineBuilder) -> Result<Pipeline, String> {
+fn load(
+    class: &str,
+    add_sink: fn(&mut Registry<SinkPlugin>) -> Result<(), DuplicateName>,
+) -> Result<Pipeline, String> {
     let file = std::env::args().nth(1).ok_or("give the configuration file as the first argument")?;
-    let settings = Settings::from_file(file, &Providers::system()).map_err(|e| e.to_string())?;
-    let config::File { pipeline, sink, converters, transforms } =
-        config::read::<C>(&settings).map_err(|e| e.to_string())?;
-    let kafka = pipeline.kafka();
-    let mut builder = Pipeline::builder(&pipeline.name)
-        .tasks_max(pipeline.tasks_max)
-        .poison(pipeline.poison())
-        .options(|options| options.commit_interval = pipeline.commit_interval)
-        .source(move |task| Ok(KafkaSource::new(kafka.clone(), task)));
-    for convert in converters.first().map_err(|e| e.report())? {
-        builder = builder.transform(convert);
+    let mut settings = Settings::from_file(file, &Providers::system()).map_err(|e| e.to_string())?;
+    if settings.keys().all(|key| key != "connector.class") {
+        settings.set("connector.class", class);
     }
-    for make in transforms {
-        builder = builder.transform(make().map_err(|e| e.report())?);
-    }
-    add_sink(sink, builder).build().map_err(|e| e.report())
+    let plugins = plugins(add_sink).map_err(|e| e.to_string())?;
+    let connector = plugins.read(&settings).map_err(|e| e.to_string())?;
+    connector.pipeline().map_err(|e| e.report())
+}
+
+/// Kafka, one sink, and all transforms and converters.
+fn plugins(
+    add_sink: fn(&mut Registry<SinkPlugin>) -> Result<(), DuplicateName>,
+) -> Result<Plugins, BoxError> {
+    let mut plugins = Plugins::new();
+    add_sink(&mut plugins.sinks)?;
+    connect_transforms::register(&mut plugins.transforms)?;
+    connect_transforms::register_predicates(&mut plugins.predicates)?;
+    plugins.first(|reader| {
+        let converters = ConvertersRegistry::new().read(reader)?;
+        Some(Arc::new(move || converters.first()))
+    });
+    Ok(plugins)
 }
 
 /// Until it is stopped or fails. A second Ctrl-C does not wait for the rest.

@@ -28,6 +28,23 @@ impl Passthrough {
         self.set(key, value);
     }
 
+    /// Those whose names `keep` likes.
+    #[cfg(feature = "kafka")]
+    pub(crate) fn only(&self, keep: impl Fn(&str) -> bool) -> Self {
+        let mut kept = self.clone();
+        kept.map.retain(|key, _| keep(key));
+        kept
+    }
+
+    /// Adds those of `other`, which count more.
+    #[cfg(feature = "kafka")]
+    pub(crate) fn with(mut self, other: &Self) -> Self {
+        self.hidden.retain(|key| !other.map.contains_key(key));
+        self.map.extend(other.map.clone());
+        self.hidden.extend(other.hidden.iter().cloned());
+        self
+    }
+
     /// The properties themselves.
     pub fn into_map(self) -> BTreeMap<String, String> {
         self.map

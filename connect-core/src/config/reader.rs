@@ -179,7 +179,10 @@ impl<'a> Reader<'a> {
     fn report(&mut self, key: String, what: String, allowed: Option<String>) {
         let secret = self.definitions.iter().any(|known| known.name == key && known.secret);
         let value = self.settings.shown(&key, secret);
-        self.problems.push(Problem { key, value, what, allowed, unknown: false });
+        // Two declarations that share a key say the same of it.
+        if !self.problems.iter().any(|known| known.key == key && known.what == what) {
+            self.problems.push(Problem { key, value, what, allowed, unknown: false });
+        }
     }
 
     fn find_unknown(&mut self) {

@@ -20,7 +20,7 @@ use rdkafka::{
 use std::time::{Duration, Instant};
 
 /// Properties that are ours, with the reason.
-const OURS: &[(&str, &str)] = &[
+pub(super) const OURS: &[(&str, &str)] = &[
     ("bootstrap.servers", "it has a setting of its own"),
     ("metadata.broker.list", "it is another name of bootstrap.servers, which has a setting of its own"),
     ("group.id", "it has a setting of its own"),
@@ -50,7 +50,7 @@ const ALIASES: &[(&str, &str)] = &[("max.partition.fetch.bytes", "fetch.message.
 
 /// Checks the configuration and turns it into what the reader thread needs.
 pub(super) fn setup(config: &KafkaConfig, task: &Task) -> Result<Setup, Error> {
-    let mut problems = properties(&config.properties, OURS);
+    let mut problems: Vec<String> = properties(&config.properties, OURS).map(|(_, what)| what).collect();
     let get = |name: &str| config.properties.get(name).map(String::as_str);
     let by_broker = get("group.protocol").is_some_and(|protocol| protocol.eq_ignore_ascii_case("consumer"));
     if by_broker {
@@ -144,49 +144,55 @@ pub(super) fn log_level(properties: &Passthrough) -> RDKafkaLogLevel {
     if properties.contains_key("debug") { RDKafkaLogLevel::Debug } else { RDKafkaLogLevel::Info }
 }
 
-/// What is wrong with librdkafka properties: ours, unknown, invalid, or of a feature that is not compiled in.
-pub(super) fn properties(properties: &Passthrough, ours: &[(&str, &str)]) -> Vec<String> {
+/// What is wrong with librdkafka properties, by name: ours, unknown, invalid, or of a feature that is not compiled in.
+pub(super) fn properties(
+    properties: &Passthrough,
+    ours: &[(&str, &str)],
+) -> impl Iterator<Item = (String, String)> {
     let mut problems = missing_features(properties);
     for (name, value) in &**properties {
         if let Some((_, why)) = ours.iter().find(|(ours, _)| ours == name) {
-            problems.push(format!("`{name}` cannot be set: {why}"));
+            problems.push((name.clone(), format!("`{name}` cannot be set: {why}")));
             continue;
         }
-        match ClientConfig::new().set(name, value).create_native_config() {
+        let problem = match ClientConfig::new().set(name, value).create_native_config() {
             Err(KafkaError::ClientConfig(RDKafkaConfRes::RD_KAFKA_CONF_UNKNOWN, ..)) => {
                 let meant = nearest(name, NAMES.iter().copied());
                 let meant = meant.map(|meant| format!(": did you mean `{meant}`?")).unwrap_or_default();
-                problems.push(format!("librdkafka knows no property `{name}`{meant}"));
+                format!("librdkafka knows no property `{name}`{meant}")
             }
             // What librdkafka says repeats the value, which may be a secret.
-            Err(_) => {
-                problems.push(format!("the value of `{name}` is not valid, or not supported in this build"))
-            }
-            Ok(_) => {}
-        }
+            Err(_) => format!("the value of `{name}` is not valid, or not supported in this build"),
+            Ok(_) => continue,
+        };
+        problems.push((name.clone(), problem));
     }
-    problems
+    problems.into_iter()
 }
 
 /// Security that needs a feature of this crate.
-fn missing_features(properties: &Passthrough) -> Vec<String> {
+fn missing_features(properties: &Passthrough) -> Vec<(String, String)> {
     let get = |name: &str| properties.get(name).map(|value| value.to_ascii_uppercase());
     let protocol = get("security.protocol").unwrap_or_default();
     let mechanism = get("sasl.mechanism").or_else(|| get("sasl.mechanisms"));
     let mut problems = Vec::new();
+    let mut needs = |name: &str, value: &str, feature: &str| {
+        problems.push((
+            name.to_owned(),
+            format!("`{name}={value}` needs the feature `{feature}` of connect-core"),
+        ));
+    };
     if protocol.ends_with("SSL") && !cfg!(feature = "ssl") {
-        problems.push(format!("`security.protocol={protocol}` needs the feature `ssl` of connect-core"));
+        needs("security.protocol", &protocol, "ssl");
     }
     // librdkafka's default mechanism is GSSAPI.
     let mechanism = mechanism.or_else(|| protocol.starts_with("SASL").then(|| "GSSAPI".to_owned()));
-    let (needs, there) = match mechanism.as_deref() {
-        Some("GSSAPI") => ("gssapi", cfg!(feature = "gssapi")),
-        Some(name) if name.starts_with("SCRAM-") || name == "OAUTHBEARER" => ("ssl", cfg!(feature = "ssl")),
-        _ => return problems,
-    };
-    if !there {
-        let name = mechanism.unwrap_or_default();
-        problems.push(format!("`sasl.mechanism={name}` needs the feature `{needs}` of connect-core"));
+    match mechanism.as_deref() {
+        Some("GSSAPI") if !cfg!(feature = "gssapi") => needs("sasl.mechanism", "GSSAPI", "gssapi"),
+        Some(name) if (name.starts_with("SCRAM-") || name == "OAUTHBEARER") && !cfg!(feature = "ssl") => {
+            needs("sasl.mechanism", name, "ssl");
+        }
+        _ => {}
     }
     problems
 }

@@ -35,15 +35,18 @@ pub enum StartPosition {
 
 /// What to do when the log does not have what is to be read next.
 ///
-/// Checksums are verified with the property `check.crcs=true`, which librdkafka leaves off; what cannot be unpacked is
-/// noticed without.
+/// The same goes for a batch that is corrupt. Checksums are verified with the property `check.crcs=true`, which librdkafka
+/// leaves off; what cannot be unpacked is noticed without.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum OnDataLoss {
     /// Stop and say what is missing. The default.
     #[default]
     Stop,
-    /// Report an [`Event::Gap`](crate::Event::Gap) and go on. A batch that is corrupt stops the task all the same:
-    /// librdkafka does not tell where it ends.
+    /// Report an [`Event::Gap`](crate::Event::Gap) and go on. Where a corrupt batch ends is found by fetches from behind
+    /// its beginning, with clients of their own outside of the group: all of its offsets count as lost, and no others. One
+    /// that is whole when it is fetched again is read. If the end is not found within half of `max.poll.interval.ms` or
+    /// `revoke.timeout.ms`, whichever is shorter, the task stops all the same, and so it does over a batch of a
+    /// compression or format that this build does not know.
     Continue,
 }
 

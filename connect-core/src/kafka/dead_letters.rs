@@ -73,6 +73,10 @@ impl KafkaDeadLettersConfig {
         self
     }
 
+    pub(super) fn properties(self, properties: Passthrough) -> Self {
+        Self { properties, ..self }
+    }
+
     /// Refuses a source that would read its own letters: the same cluster, by any common address of a broker, and a
     /// subscription that matches the letters' topic.
     ///

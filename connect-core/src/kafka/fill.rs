@@ -5,11 +5,16 @@ use super::{
     config::OnDataLoss,
     errors,
     reader::{Reader, TURN},
+    search::{Search, is_corrupt},
     table::{Hold, Table},
 };
 use crate::{BATCH_BYTES_MAX, BatchBuilder, Entry, Error, Event, PartitionId};
 use rdkafka::{Offset, consumer::Consumer, error::RDKafkaErrorCode as Code};
-use std::{sync::Arc, time::Duration};
+use std::{
+    ops::Range,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 /// Messages of one batch call: each is looked at three times, when it is taken, read and destroyed, and should stay in
 /// the cache so long.
@@ -181,11 +186,50 @@ impl Reader<'_> {
         if errors::is_refusal(code) {
             return Err(errors::coded("read", code, reason).about(about));
         }
-        // Whatever is to be done with data loss: librdkafka fetches a broken batch again and again, and tells where it
-        // begins, not where it ends.
-        let advice =
+        // By itself librdkafka fetches a broken batch again and again.
+        let stop =
+            |advice: &str| Error::fatal("read", format!("{reason} ({code:?}); {advice}")).about(&about);
+        let by_hand =
             "to go on without it, move the group's offset behind the batch while the task is stopped";
-        Err(Error::fatal("read", format!("{reason} ({code:?}); {advice}")).about(about))
+        if !is_corrupt(code) {
+            return Err(stop(by_hand));
+        }
+        if self.setup.config.on_data_loss == OnDataLoss::Stop {
+            return Err(stop(&format!("{by_hand}, or set on.data.loss=continue")));
+        }
+        let (topic, partition, next) = (Arc::clone(&slot.topic), slot.partition, slot.next);
+        match self.end_of_broken(&topic, partition, next) {
+            Ok(end) => {
+                self.pass_broken(id, next..end, stop("data loss"));
+                Ok(())
+            }
+            Err(error) => Err(stop(&format!("its end was not found: {}; {by_hand}", error.report()))),
+        }
+    }
+
+    fn end_of_broken(&self, topic: &str, partition: i32, next: i64) -> Result<i64, Error> {
+        let timeout = self.setup.call_timeout;
+        let (_, high) = self
+            .consumer
+            .fetch_watermarks(topic, partition, timeout)
+            .map_err(|error| errors::failed("ask what the log holds", error))?;
+        // Nothing else is served meanwhile.
+        let deadline = Instant::now() + self.setup.revoke_within;
+        Search { client: &self.setup.client, topic, partition, deadline }.end(next, high)
+    }
+
+    /// What could not be read is lost; if it can be read now, nothing is.
+    fn pass_broken(&mut self, id: PartitionId, offsets: Range<i64>, error: Error) {
+        if offsets.is_empty() {
+            tracing::warn!(error = %error.report(), "a corrupt batch was whole when it was fetched again");
+        } else {
+            tracing::error!(error = %error.report(), "data loss; going on at {}", offsets.end);
+            if let Some(slot) = self.table.get_mut(id) {
+                slot.next = offsets.end;
+            }
+            self.mailbox.deliver(Event::Gap(id, offsets, error));
+        }
+        self.repositions.push(id);
     }
 }
 

@@ -16,7 +16,7 @@ use std::{
 use tokio::sync::oneshot;
 
 /// Properties of producers that are ours, with the reason.
-const OURS: &[(&str, &str)] = &[
+pub(super) const OURS: &[(&str, &str)] = &[
     ("bootstrap.servers", "it has a setting of its own"),
     ("metadata.broker.list", "it is another name of bootstrap.servers, which has a setting of its own"),
     ("acks", "a record counts as written when all replicas in sync have it"),
@@ -42,7 +42,7 @@ pub(super) fn client(
     properties: &Passthrough,
     mut problems: Vec<String>,
 ) -> Result<ClientConfig, Error> {
-    problems.extend(check::properties(properties, OURS));
+    problems.extend(check::properties(properties, OURS).map(|(_, what)| what));
     if bootstrap.trim().is_empty() {
         problems.push("`bootstrap.servers` is empty: name at least one broker as host:port".to_owned());
     }

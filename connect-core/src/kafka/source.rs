@@ -24,7 +24,7 @@ use tokio::sync::oneshot;
 /// what was not released then is [`Event::Lost`].
 ///
 /// # Errors
-/// Fatal: an offset that the log does not have (unless `on.data.loss=continue`), a batch that is corrupt, a fenced static
+/// Fatal: an offset that the log does not have or a batch that is corrupt (unless `on.data.loss=continue`), a fenced static
 /// member, a configuration that the broker refuses. Everything else is retriable with a new instance,
 /// a static member that its group has not let go of yet included (`group.protocol=consumer` after a crash).
 ///

@@ -131,6 +131,7 @@ impl Run {
             }
             match self.wait(state, orders, &mut ticks, deadline).await {
                 Woken::Source(Ok(event)) => {
+                    let event = self.charged(event);
                     if let Some(event) = self.preparing.admit(event) {
                         state.on_source(event, Instant::now());
                     }
@@ -219,8 +220,18 @@ impl Run {
         Ok(())
     }
 
-    fn transform(&mut self, mut batch: Batch) -> crate::Transformed {
-        batch.hold(self.budget.charge(batch.bytes()));
+    /// Records count against the budget as they arrive: they may have to wait before they are transformed.
+    fn charged(&self, event: crate::Event) -> crate::Event {
+        match event {
+            crate::Event::Records(mut batch) => {
+                batch.hold(self.budget.charge(batch.bytes()));
+                crate::Event::Records(batch)
+            }
+            other => other,
+        }
+    }
+
+    fn transform(&mut self, batch: Batch) -> crate::Transformed {
         self.taps.sample(TapStage::Read, &batch);
         self.metrics.batch(batch.len());
         let charged = batch.bytes();

@@ -21,7 +21,7 @@ pub(crate) struct Ledger {
 #[derive(Debug, PartialEq, Eq)]
 enum Note {
     None,
-    /// Found at the assignment: the sink rebuilds its range, or ignores it and puts its own in its place.
+    /// Found at the assignment: the sink rebuilds its range, or says that it is foreign.
     Inherited,
     /// Reported by the sink, not committed yet.
     Wanted(Bytes),
@@ -56,7 +56,8 @@ impl std::error::Error for Misplaced {}
 
 impl Ledger {
     pub(crate) fn new(delivery: Delivery, offset: i64, noted: bool) -> Self {
-        let note = if noted { Note::Inherited } else { Note::None };
+        // A sink by rows rebuilds nothing: to it every note is foreign.
+        let note = if noted && delivery == Delivery::Ranges { Note::Inherited } else { Note::None };
         Self { delivery, committed: offset, durable: offset, note, requested: None }
     }
 
@@ -110,9 +111,16 @@ impl Ledger {
         matches!(self.note, Note::Wanted(_))
     }
 
-    /// Whether the range of a note that was found at the assignment may be being rebuilt.
+    /// The note that was found at the assignment asks for nothing.
+    pub(crate) fn foreign(&mut self) {
+        if self.note == Note::Inherited {
+            self.note = Note::None;
+        }
+    }
+
+    /// Whether the range of a note that was found at the assignment is being rebuilt: until it is durable.
     pub(crate) fn rebuilds(&self) -> bool {
-        self.note == Note::Inherited
+        self.note == Note::Inherited && self.durable == self.committed
     }
 
     /// Whether a commit is on its way.
@@ -238,6 +246,17 @@ mod tests {
         assert!(ledger.answered(true));
         assert_eq!(ledger.note(note("b")), Err(Misplaced::SecondNote));
         assert_eq!(ledger.durable(99), Err(Misplaced::Backwards(99)));
+    }
+
+    #[test]
+    fn only_a_note_of_our_own_is_being_rebuilt_and_only_until_it_is_durable() {
+        let found = |delivery| Ledger::new(delivery, 100, true);
+        assert!(!found(Delivery::Rows).rebuilds());
+        let (mut own, mut foreign) = (found(Delivery::Ranges), found(Delivery::Ranges));
+        assert!(own.rebuilds());
+        own.durable(110).expect("the range was rebuilt");
+        foreign.foreign();
+        assert!(!own.rebuilds() && !foreign.rebuilds());
     }
 
     #[test]

@@ -20,6 +20,7 @@ mod supervisor;
 mod tap;
 mod tracker;
 
+pub(crate) use blueprint::{SinkFactory, SourceFactory};
 pub use counts::Counts;
 pub use handle::Handle;
 pub use options::{Options, Poison};

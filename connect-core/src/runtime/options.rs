@@ -26,9 +26,11 @@ pub struct Options {
     pub commit_interval: Duration,
     /// What happens to poison: `Fail`, as Connect's `errors.tolerance=none`.
     pub poison: Poison,
-    /// Records of one partition that a restart may repeat: 2,000,000. Beyond, the partition is held.
+    /// Records of one partition that a restart may repeat, counted from the committed offset: 2,000,000. Beyond, the
+    /// partition is held.
     pub max_uncommitted_records: u64,
-    /// Bytes of one partition that a restart may repeat: 1 GiB. Beyond, the partition is held.
+    /// Bytes of one partition that a restart may repeat, counted from the committed offset: 1 GiB. Beyond, the
+    /// partition is held.
     pub max_uncommitted_bytes: u64,
     /// Waits before a failed task starts again, and between attempts to write dead letters.
     pub backoff: BackoffConfig,
@@ -45,8 +47,8 @@ pub struct Options {
 impl Options {
     /// See [`Context::redelivery`](crate::Context::redelivery).
     pub(crate) fn redelivery(&self) -> u64 {
-        // What is still coming when a partition is held, and what was delivered since the last commit: the budget
-        // bounds both, and no record takes less of it than its row.
+        // What is still coming when a partition is held: the budget bounds it, and no record takes less of it than its
+        // row.
         let ahead = self.budget_bytes / size_of::<Row>();
         self.max_uncommitted_records.saturating_add(ahead as u64)
     }

@@ -82,6 +82,19 @@ impl Partition {
         load.records > limits.0 || load.bytes > limits.1
     }
 
+    /// The answer to a commit. Returns whether a note stands now that did not before.
+    pub(crate) fn answered(&mut self, committed: bool) -> bool {
+        let noted = self.ledger.answered(committed);
+        self.tracker.committed(self.ledger.committed());
+        noted
+    }
+
+    /// Whether a commit should not wait for the interval: the partition is being given up, or stands still until
+    /// something of it is committed.
+    pub(crate) fn is_hurried(&self) -> bool {
+        self.leaving.is_some() || self.held
+    }
+
     /// Whether nothing more is to be waited for: the sink has let go, letters are written, offsets are committed.
     pub(crate) fn may_leave(&self) -> bool {
         self.leaving.is_some_and(|leaving| leaving.released)

@@ -7,7 +7,8 @@ use super::{
     preview::{self, Previewed},
 };
 use crate::{
-    Bulk, BulkConfig, BulkSink, Chain, DeadLetters, Error, Sink, Source, Task, Transform, driven::Driven,
+    Bulk, BulkConfig, Chain, DeadLetters, Error, Sink, Source, Task, Transform,
+    connector::{SinkPlugin, SourcePlugin},
 };
 use std::{fmt, sync::Arc, time::Duration};
 
@@ -53,6 +54,17 @@ impl Pipeline {
     }
 }
 
+#[cfg(all(test, feature = "kafka"))]
+impl Pipeline {
+    pub(crate) fn chain(&self) -> &Chain {
+        &self.blueprint.chain
+    }
+
+    pub(crate) fn options(&self) -> &Options {
+        &self.blueprint.options
+    }
+}
+
 impl fmt::Debug for Pipeline {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Pipeline").field("name", &self.blueprint.name).finish_non_exhaustive()
@@ -74,12 +86,16 @@ pub struct PipelineBuilder {
 
 impl PipelineBuilder {
     /// Where records come from. The factory is called for each task and each restart.
-    pub fn source<S, F>(mut self, factory: F) -> Self
+    pub fn source<S, F>(self, factory: F) -> Self
     where
         S: Source + 'static,
         F: Fn(&Task) -> Result<S, Error> + Send + Sync + 'static,
     {
-        self.source = Some(Arc::new(move |task| Ok(Box::new(factory(task)?))));
+        self.source_plugin(SourcePlugin::new(factory))
+    }
+
+    pub(crate) fn source_plugin(mut self, plugin: SourcePlugin) -> Self {
+        self.source = Some(plugin.factory);
         self
     }
 
@@ -90,14 +106,16 @@ impl PipelineBuilder {
     }
 
     /// Where records go. The factory is called for each task and each restart.
-    pub fn sink<S, F>(mut self, factory: F) -> Self
+    pub fn sink<S, F>(self, factory: F) -> Self
     where
         S: Sink,
         F: Fn(&Task) -> Result<S, Error> + Send + Sync + 'static,
     {
-        self.sink = Some(Arc::new(move |task, budget, options| {
-            Ok(Box::new(Driven::new(factory(task)?, budget).redelivery(options.redelivery())))
-        }));
+        self.sink_plugin(SinkPlugin::new(factory))
+    }
+
+    pub(crate) fn sink_plugin(mut self, plugin: SinkPlugin) -> Self {
+        self.sink = Some(plugin.factory);
         self
     }
 
@@ -107,7 +125,7 @@ impl PipelineBuilder {
         B: Bulk,
         F: Fn(&Task) -> Result<B, Error> + Send + Sync + 'static,
     {
-        self.sink(move |task| Ok(BulkSink::new(factory(task)?, config.clone())))
+        self.sink_plugin(SinkPlugin::bulk(config, factory))
     }
 
     /// Where records go that will never work; sets the policy to [`Poison::DeadLetter`].

@@ -42,7 +42,7 @@ pub struct PartitionStatus {
     pub lag: Option<u64>,
     /// Records read and not resolved.
     pub in_flight: u64,
-    /// Reading is stopped because `max.uncommitted.*` is reached.
+    /// Reading is stopped because `max.uncommitted.*` is reached, until enough is committed.
     pub held: bool,
 }
 

@@ -24,9 +24,16 @@ pub(crate) struct Tracker {
     held: BTreeSet<i64>,
     in_flight: u64,
     uncommitted: Load,
+    /// What lies between the committed offset and the watermark: ends of segments, and what they add to
+    /// `uncommitted`. Neighbours share an entry, which goes when the last of them is committed.
+    settled: VecDeque<(i64, Load)>,
 }
 
-/// Records and bytes above the watermark, resolved or not: what a restart would repeat.
+/// Entries of less are joined to one: so a bound of two million records is a few thousand entries, however few records
+/// come at a time.
+const SETTLED_RECORDS_MIN: u64 = 256;
+
+/// Records and bytes from the committed offset on, resolved or not: what a restart would repeat.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Load {
     pub(crate) records: u64,
@@ -89,6 +96,7 @@ impl Tracker {
             held: BTreeSet::new(),
             in_flight: 0,
             uncommitted: Load::default(),
+            settled: VecDeque::new(),
         }
     }
 
@@ -107,9 +115,31 @@ impl Tracker {
         self.in_flight
     }
 
-    /// What a restart at the watermark would repeat.
+    /// What a restart would repeat; no less than that, and more by the part of a segment or so.
     pub(crate) fn uncommitted(&self) -> Load {
         self.uncommitted
+    }
+
+    /// A restart begins at `offset` from now on.
+    pub(crate) fn committed(&mut self, offset: i64) {
+        while let Some(&(end, load)) = self.settled.front()
+            && end <= offset
+        {
+            self.uncommitted.records -= load.records;
+            self.uncommitted.bytes -= load.bytes;
+            self.settled.pop_front();
+        }
+    }
+
+    fn settle(&mut self, end: i64, load: Load) {
+        match self.settled.back_mut() {
+            Some((last, sum)) if sum.records < SETTLED_RECORDS_MIN => {
+                *last = end;
+                sum.records += load.records;
+                sum.bytes += load.bytes;
+            }
+            _ => self.settled.push_back((end, load)),
+        }
     }
 
     /// When the oldest unresolved record was read.
@@ -252,10 +282,10 @@ impl Tracker {
                 self.watermark = self.watermark.max(first.first_unresolved());
                 break;
             }
-            self.watermark = first.offsets.end;
-            self.uncommitted.records -= first.load.records;
-            self.uncommitted.bytes -= first.load.bytes;
+            let (end, load) = (first.offsets.end, first.load);
+            self.watermark = end;
             self.segments.pop_front();
+            self.settle(end, load);
         }
         if self.segments.is_empty() {
             self.watermark = self.position;

@@ -27,7 +27,7 @@ crate::choices! {
 crate::config! {
     /// How a schema registry is reached. Keys and defaults are those of Confluent's clients where nothing else is said.
     pub struct SchemaRegistryConfig {
-        /// Base URLs of the registry, tried in order.
+        /// Base URLs of the registry, tried in order: the next one if one does not answer or does not have a schema.
         "schema.registry.url" => urls: Vec<RegistryUrl>, importance: High, group: "Schema registry", check: not_empty;
         /// Where user and password come from.
         "basic.auth.credentials.source" => credentials: CredentialsSource = CredentialsSource::Url, group: "Schema registry";

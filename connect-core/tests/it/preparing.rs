@@ -98,6 +98,25 @@ async fn records_wait_for_the_registry_and_are_delivered_in_order_once_it_is_bac
 }
 
 #[tokio::test(start_paused = true)]
+async fn records_that_wait_count_against_the_budget() {
+    let (log, target, converter) = (log_of(0), Recording::new(), Converter::default());
+    for _ in 0..300 {
+        log.append("t", 0, "x".repeat(10_000));
+    }
+    converter.0.away.store(true, Ordering::Relaxed);
+    let handle = start(pipeline(&log, &target, &converter).options(|options| options.budget_bytes = 1 << 20));
+    retrying(&handle).await;
+    tokio::time::sleep(Duration::from_secs(600)).await;
+    let task = handle.status().tasks.swap_remove(0);
+    assert!((400_000..=1 << 20).contains(&task.held_bytes), "a batch waits, and no other is read: {task:?}");
+    converter.0.away.store(false, Ordering::Relaxed);
+    target.until(300).await;
+    let status = handle.shutdown().await;
+    assert_eq!((status.tasks[0].held_bytes, status.counts().delivered), (0, 300));
+    assert!(status.tasks[0].peak_bytes < 2 << 20, "nothing is charged twice: {:?}", status.tasks[0]);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_stop_while_records_wait_ends_at_once_and_loses_nothing() {
     let (log, target, converter) = (log_of(10), Recording::new(), Converter::default());
     converter.0.away.store(true, Ordering::Relaxed);

@@ -24,7 +24,9 @@ use std::{
     sync::atomic::{AtomicUsize, Ordering},
 };
 
-const PROOFS: &str = ".connect";
+pub(super) const PROOFS: &str = ".connect";
+/// What a proof's name has behind its object's, at most: `.<id>.<first>-<last>.<random>`, offsets of 19 digits.
+pub(super) const PROOF_SUFFIX_MAX: usize = 1 + 16 + 1 + 19 + 1 + 19 + 1 + 16;
 /// The largest write.
 const PART_BYTES_MAX: usize = 1 << 20;
 /// Unfinished files that stay open between their parts, in the whole process: an eighth of the usual limit of open
@@ -448,6 +450,17 @@ mod tests {
         assert_eq!(one.complete(12).await.unwrap_err().answer, Answer::Exists);
         drop(one);
         assert_eq!(store.stat(name, ID).await.unwrap().unwrap().id, Some(ID));
+    }
+
+    #[tokio::test]
+    async fn proofs_have_no_longer_names_than_was_reckoned() {
+        let (dir, store) = store();
+        let name = "a/t+0+0000000010-0.json";
+        let object = Object { id: NoteId(u64::MAX), first: i64::MAX - 1, ..object(name) };
+        store.put(&object, i64::MAX, "x".into()).await.unwrap();
+        let proofs = entries(&dir.path().join("a").join(PROOFS)).unwrap();
+        let lengths: Vec<usize> = proofs.iter().map(|proof| file_name(proof).len()).collect();
+        assert_eq!(lengths, [name.len() - "a/".len() + PROOF_SUFFIX_MAX]);
     }
 
     #[tokio::test]

@@ -1,7 +1,7 @@
 //! `store.url`, and how it becomes a store.
 
 use super::{Store, fs::FsStore};
-use crate::{config::CosConfig, error::StoreError};
+use crate::{config::CosConfig, error::StoreError, room::Allowed};
 use connect_core::config::Problems;
 use std::{path::PathBuf, sync::Arc};
 
@@ -36,6 +36,30 @@ impl Location {
                 Err(format!("this program was built without the feature `{scheme}` of connect-cos"))
             }
             _ => Err("the scheme is unknown".into()),
+        }
+    }
+
+    /// How long names may be.
+    pub(crate) fn allowed(&self) -> Allowed {
+        let of_store = |store, whole, root: &str| {
+            let root = if root == "/" { 0 } else { root.len() };
+            // The root's slash in front is not part of a key, one behind it is.
+            Allowed { store, whole, segment: whole, root, aside: 0, suffix: 0 }
+        };
+        match self {
+            // <https://docs.aws.amazon.com/AmazonS3/latest/userguide/object-keys.html>
+            Self::S3 { root, .. } => of_store("S3", 1024, root),
+            // <https://www.tencentcloud.com/document/product/436/13324>
+            Self::Cos { root, .. } => of_store("COS", 850, root),
+            // Linux's NAME_MAX, and PATH_MAX without the zero at the end.
+            Self::File(root) => Allowed {
+                store: "a file system",
+                whole: 4095,
+                segment: 255,
+                root: root.as_os_str().len() + 1,
+                aside: super::fs::PROOFS.len() + 1,
+                suffix: super::fs::PROOF_SUFFIX_MAX,
+            },
         }
     }
 

@@ -10,6 +10,11 @@ pub(crate) struct JsonLines {
     pub(crate) validate: bool,
 }
 
+impl JsonLines {
+    /// See [`Format::extension`].
+    pub(crate) const EXTENSION: &str = "json";
+}
+
 impl Format for JsonLines {
     fn fingerprint(&self) -> &'static str {
         // Validation belongs here: it decides which records are left out.
@@ -17,7 +22,7 @@ impl Format for JsonLines {
     }
 
     fn extension(&self) -> &'static str {
-        "json"
+        Self::EXTENSION
     }
 
     fn encode<'a>(&self, value: &'a [u8], scratch: &'a mut Vec<u8>) -> Result<&'a [u8], FormatError> {

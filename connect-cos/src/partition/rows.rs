@@ -180,7 +180,7 @@ impl Partition {
         {
             return Verdict::Write(Place::Open(cached.file), bytes);
         }
-        if let Err(e) = range.paths.render(record, path) {
+        if let Err(e) = range.paths.render(record, &self.room, path) {
             return refuse(record, e);
         }
         let offset = record.origin().offset;

@@ -8,7 +8,6 @@
 //!
 //! Exit codes: 0 stopped in good order, 1 failed, 2 the configuration cannot be used and standard error says why.
 
-use connect_cos::{CosConfig, CosSink};
 use examples::app;
 use std::process::ExitCode;
 
@@ -17,6 +16,5 @@ static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    app::run(|config: CosConfig, pipeline| pipeline.sink(move |task| CosSink::new(config.clone(), task)))
-        .await
+    app::run("Object", connect_cos::register).await
 }

@@ -7,7 +7,6 @@
 //!
 //! Exit codes: 0 stopped in good order, 1 failed, 2 the configuration cannot be used and standard error says why.
 
-use connect_es::{Elasticsearch, EsConfig};
 use examples::app;
 use std::process::ExitCode;
 
@@ -16,5 +15,5 @@ static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    app::run(|config: EsConfig, pipeline| pipeline.sink(move |_| Elasticsearch::sink(&config))).await
+    app::run("Elasticsearch", connect_es::register).await
 }

@@ -24,6 +24,11 @@ impl State {
                     self.fail(error);
                 }
             }
+            Progress::Foreign(id) => {
+                if let Some(partition) = self.partition_mut(id) {
+                    partition.ledger.foreign();
+                }
+            }
             Progress::Released(ids) => {
                 for id in ids {
                     if let Some(leaving) =
@@ -79,7 +84,7 @@ impl State {
                 Ok(records) => {
                     self.counts.delivered += records;
                     self.counts.in_flight -= records;
-                    self.urgent |= partition.leaving.is_some();
+                    self.urgent |= partition.is_hurried();
                 }
                 Err(e) => {
                     let error = broken("account for a request", partition, e);
@@ -154,7 +159,7 @@ impl State {
         let counted =
             partition.tracker.resolve_below(offset).map_err(|e| broken("end a range", partition, e));
         let ended = partition.ledger.durable(offset).map_err(|e| broken("end a range", partition, e));
-        self.urgent |= partition.leaving.is_some();
+        self.urgent |= partition.is_hurried();
         match counted.and_then(|records| ended.map(|()| records)) {
             Ok(records) => {
                 self.counts.delivered += records;
@@ -194,7 +199,7 @@ impl State {
             Ok(()) => {
                 *count(&mut self.counts) += 1;
                 self.counts.in_flight -= 1;
-                self.urgent |= partition.leaving.is_some();
+                self.urgent |= partition.is_hurried();
             }
             Err(e) => {
                 let error = broken("account for a record", partition, e);

@@ -36,11 +36,10 @@ impl State {
             ((self.options.max_uncommitted_records, self.options.max_uncommitted_bytes), result.is_ok());
         for commit in commits {
             let Some(partition) = find_mut(&mut self.partitions, commit.id) else { continue };
-            let noted = partition.ledger.answered(ok);
+            let noted = partition.answered(ok);
             if noted {
                 self.actions.push_back(Action::Noted(commit.id));
             }
-            self.urgent |= partition.leaving.is_some() || partition.ledger.is_urgent();
             if ok && partition.held && !noted {
                 self.actions.push_back(if partition.exceeds((limits.0 / 2, limits.1 / 2)) {
                     // Records that were on their way when it was held stand in a range of their own.
@@ -50,6 +49,7 @@ impl State {
                     Action::Hold(commit.id, false)
                 });
             }
+            self.urgent |= partition.is_hurried() || partition.ledger.is_urgent();
             let counter = if ok { &mut self.counts.commits } else { &mut self.counts.commit_failures };
             *counter += 1;
         }

@@ -87,12 +87,17 @@ impl State {
         let Some(partition) = find_mut(&mut self.partitions, run.id).filter(|p| p.leaving.is_none()) else {
             return Ok(());
         };
+        let half = (limits.0 / 2, limits.1 / 2);
+        let before = partition.exceeds(half);
         let load = partition.read(batch, run, rows, now).map_err(|e| broken("read", partition, e))?;
+        // In time, so that what is delivered holds up nobody only because the interval is long.
+        self.urgent |= !before && partition.exceeds(half);
         if partition.exceeds(limits) && !partition.held {
             // A range that a note stands for ends where the note says: held before that, it would never end. Its records
             // may weigh more now than they did, and the bound may be a lower one.
             if !partition.ledger.rebuilds() {
                 partition.held = true;
+                self.urgent = true;
                 self.actions.push_back(Action::Hold(run.id, true));
             }
             self.cuts.push(run.id);

@@ -34,9 +34,13 @@ impl Bench {
         }
     }
 
-    fn assigned(mut self, offset: i64) -> Self {
-        let assigned =
-            Assigned { id: ID, topic: "t".into(), partition: 0, offset, note: None, partitions: None };
+    fn assigned(self, offset: i64) -> Self {
+        self.assigned_with(offset, None)
+    }
+
+    fn assigned_with(mut self, offset: i64, note: Option<&'static str>) -> Self {
+        let (topic, note) = ("t".into(), note.map(|note| note.as_bytes().into()));
+        let assigned = Assigned { id: ID, topic, partition: 0, offset, note, partitions: None };
         self.source(Event::Assigned(vec![assigned]));
         self
     }
@@ -368,20 +372,11 @@ async fn a_partition_with_too_much_uncommitted_is_held_and_its_range_cut() {
 
 #[tokio::test]
 async fn a_range_that_a_note_stands_for_is_read_to_its_end_whatever_it_weighs() {
-    let mut bench = Bench::new(Delivery::Ranges, Poison::Fail);
+    let mut bench = Bench::new(Delivery::Ranges, Poison::Fail).assigned_with(0, Some("to 6"));
     bench.state.options.max_uncommitted_records = 3;
-    let (topic, note) = ("t".into(), Some("to 6".into()));
-    bench.source(Event::Assigned(vec![Assigned {
-        id: ID,
-        topic,
-        partition: 0,
-        offset: 0,
-        note,
-        partitions: None,
-    }]));
     bench.records(&[0, 1, 2, 3]);
     bench.records(&[4, 5]);
-    // A sink that rebuilds has no use for the demand, one that ignores the note has.
+    // A sink that rebuilds has no use for the demand, one that ignores the note and does not say so has.
     let cut = "flush Uncommitted(PartitionId { slot: 0, epoch: 1 })";
     bench.expect(&["assigned", "put 4", cut, "put 2", cut]);
     bench.sink(Progress::Durable(ID, 6));
@@ -389,6 +384,42 @@ async fn a_range_that_a_note_stands_for_is_read_to_its_end_whatever_it_weighs() 
     bench.answer(6, None, Ok(()));
     bench.records(&[6, 7, 8, 9]);
     bench.expect(&["commit 6", "hold true", "put 4", cut]);
+}
+
+#[tokio::test]
+async fn a_foreign_note_does_not_switch_the_bound_off() {
+    let cut = "flush Uncommitted(PartitionId { slot: 0, epoch: 1 })";
+    let mut bench = Bench::new(Delivery::Ranges, Poison::Fail).assigned_with(0, Some("to 6"));
+    bench.state.options.max_uncommitted_records = 3;
+    bench.sink(Progress::Foreign(ID));
+    bench.records(&[0, 1, 2, 3]);
+    bench.expect(&["assigned", "hold true", "put 4", cut]);
+    // Said late: from the next records on.
+    let mut bench = Bench::new(Delivery::Ranges, Poison::Fail).assigned_with(0, Some("to 6"));
+    bench.state.options.max_uncommitted_records = 3;
+    bench.records(&[0, 1, 2, 3]);
+    bench.sink(Progress::Foreign(ID));
+    bench.records(&[4]);
+    bench.expect(&["assigned", "put 4", cut, "hold true", "put 1", cut]);
+    // A sink by rows rebuilds nothing.
+    let mut bench = Bench::new(Delivery::Rows, Poison::Fail).assigned_with(0, Some("to 6"));
+    bench.state.options.max_uncommitted_records = 3;
+    bench.records(&[0, 1, 2, 3]);
+    bench.expect(&["assigned", "hold true", "put 4", cut]);
+}
+
+#[tokio::test]
+async fn once_a_rebuilt_range_is_durable_the_bound_holds_again_though_nothing_is_committed() {
+    let cut = "flush Uncommitted(PartitionId { slot: 0, epoch: 1 })";
+    let mut bench = Bench::new(Delivery::Ranges, Poison::DeadLetter).assigned_with(0, Some("to 2"));
+    bench.state.options.max_uncommitted_records = 3;
+    bench.records(&[0, 1]);
+    let rejected = bench.put[0].get(0).expect("two rows").detach();
+    bench.sink(Progress::Rejected(rejected, poison()));
+    bench.sink(Progress::Durable(ID, 2));
+    // The letter is not written: nothing can be committed, and the reading must end.
+    bench.records(&[2, 3]);
+    bench.expect(&["assigned", "put 2", "letters 1", "hold true", "put 2", cut]);
 }
 
 #[tokio::test]
@@ -408,6 +439,77 @@ async fn what_was_on_its_way_when_a_partition_was_held_is_cut_too() {
     bench.interval();
     bench.answer(6, None, Ok(()));
     bench.expect(&["commit 6", "hold false"]);
+}
+
+#[tokio::test]
+async fn what_is_delivered_counts_until_it_is_committed_and_holds_while_commits_fail() {
+    let mut bench = Bench::new(Delivery::Rows, Poison::Fail).assigned(0);
+    bench.state.options.max_uncommitted_records = 4;
+    let cut = "flush Uncommitted(PartitionId { slot: 0, epoch: 1 })";
+    bench.records(&[0, 1]);
+    let batch = bench.put.pop().expect("a batch");
+    bench.sink(Progress::Done(batch, Outcome::delivered()));
+    bench.expect(&["assigned", "put 2"]);
+    // More than half: no interval is waited for.
+    bench.records(&[2]);
+    bench.expect(&["put 1", "commit 2"]);
+    bench.answer(2, None, Err(Error::retriable("commit", "COORDINATOR_NOT_AVAILABLE")));
+    bench.records(&[3, 4]);
+    for batch in std::mem::take(&mut bench.put) {
+        bench.sink(Progress::Done(batch, Outcome::delivered()));
+    }
+    bench.expect(&["hold true", "put 2", cut]);
+    assert_eq!((bench.state.counts.delivered, bench.state.counts.in_flight), (5, 0));
+    bench.now += Duration::from_millis(600);
+    bench.state.tick(bench.now);
+    bench.settle();
+    bench.expect(&["commit 5"]);
+    bench.answer(5, None, Ok(()));
+    bench.expect(&["hold false"]);
+}
+
+#[tokio::test]
+async fn while_a_partition_is_held_each_request_that_ends_brings_a_commit() {
+    let mut bench = Bench::new(Delivery::Rows, Poison::Fail).assigned(0);
+    bench.state.options.max_uncommitted_records = 3;
+    let cut = "flush Uncommitted(PartitionId { slot: 0, epoch: 1 })";
+    bench.records(&[0, 1]);
+    bench.records(&[2, 3]);
+    bench.expect(&["assigned", "put 2", "hold true", "put 2", cut]);
+    let second = bench.put.pop().expect("two batches");
+    let first = bench.put.pop().expect("one batch");
+    bench.sink(Progress::Done(first, Outcome::delivered()));
+    bench.expect(&["commit 2"]);
+    bench.sink(Progress::Done(second, Outcome::delivered()));
+    bench.answer(2, None, Ok(()));
+    // Two are more than half of three, and have come while the commit was on its way.
+    bench.expect(&[cut, "commit 4"]);
+    bench.answer(4, None, Ok(()));
+    bench.expect(&["hold false"]);
+}
+
+#[tokio::test]
+async fn ranges_that_are_held_are_noted_and_ended_without_an_interval() {
+    let mut bench = Bench::new(Delivery::Ranges, Poison::Fail).assigned(0);
+    bench.state.options.max_uncommitted_records = 3;
+    let cut = "flush Uncommitted(PartitionId { slot: 0, epoch: 1 })";
+    bench.records(&[0, 1, 2, 3]);
+    bench.expect(&["assigned", "hold true", "put 4", cut]);
+    bench.sink(Progress::Note(ID, "a".into()));
+    bench.answer(0, Some("a"), Ok(()));
+    // Read before the hold was heard of: the next range, noted by the commit that ends the first.
+    bench.records(&[4, 5]);
+    bench.expect(&["commit 0+a", "noted", "put 2"]);
+    bench.sink(Progress::Durable(ID, 4));
+    bench.expect(&["commit 4"]);
+    bench.sink(Progress::Note(ID, "b".into()));
+    bench.answer(4, None, Ok(()));
+    bench.expect(&[cut, "commit 4+b"]);
+    bench.answer(4, Some("b"), Ok(()));
+    bench.sink(Progress::Durable(ID, 6));
+    bench.expect(&["noted", "commit 6"]);
+    bench.answer(6, None, Ok(()));
+    bench.expect(&["hold false"]);
 }
 
 #[tokio::test]

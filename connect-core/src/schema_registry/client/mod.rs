@@ -106,7 +106,8 @@ impl SchemaRegistry {
         Ok(Self(Arc::new(Inner { http, urls, credentials, answered: AtomicBool::new(false) })))
     }
 
-    /// The schema of that number, with everything that it refers to.
+    /// The schema of that number, with everything that it refers to. Of several URLs the first that has it is believed;
+    /// it is missing once none of those that answer has it.
     ///
     /// # Errors
     /// Retriable if the registry is away, overloaded or does not answer in time, after each URL was tried. A refusal
@@ -161,9 +162,14 @@ impl SchemaRegistry {
         Ok(Ok(done))
     }
 
-    /// One resource, from the first URL that answers.
+    /// One resource, from the first URL that has it. None of those that answer has it: it is missing.
+    ///
+    /// Confluent's client takes the word of the first that answers
+    /// (<https://github.com/confluentinc/schema-registry/blob/master/client/src/main/java/io/confluent/kafka/schemaregistry/client/rest/RestService.java>).
+    /// Behind that word a record is poison for good, and a registry that follows another's log may not have read of a
+    /// new schema yet.
     async fn get(&self, path: &[&str], deleted: bool) -> Result<Result<Answer, String>, Error> {
-        let mut last = None;
+        let (mut last, mut missing) = (None, None);
         for base in &self.0.urls {
             let mut url = base.join(path);
             if deleted {
@@ -171,8 +177,14 @@ impl SchemaRegistry {
             }
             match self.ask(url).await {
                 Err(error) if error.class() == Class::Retriable => last = Some(error),
+                Ok(Err(words)) => {
+                    missing.get_or_insert(words);
+                }
                 answer => return answer,
             }
+        }
+        if let Some(words) = missing {
+            return Ok(Err(words));
         }
         Err(last.unwrap_or_else(|| Error::fatal("fetch a schema", "schema.registry.url names no URL")))
     }

@@ -103,6 +103,34 @@ async fn the_next_url_is_asked_when_one_is_away() {
 }
 
 #[tokio::test]
+async fn a_schema_is_missing_once_no_url_that_answers_has_it() {
+    let (behind, server) = (HttpServer::start().await.unwrap(), HttpServer::start().await.unwrap());
+    let client = SchemaRegistry::new(&config(&[behind.url(), server.url()])).unwrap();
+    // The first has not heard of it, or of what it refers to, yet.
+    behind.push(Reply::json(404, NOT_FOUND));
+    let root = json!({ "schema": "{}", "references": [{ "name": "a", "subject": "s", "version": 1 }] });
+    server.push(Reply::json(200, root.to_string()));
+    behind.push(Reply::json(404, r#"{"error_code":40401,"message":"Subject s not found."}"#));
+    server.push(schema("A"));
+    assert!(matches!(client.schema(7).await.unwrap(), Lookup::Found(found) if found.references.len() == 1));
+    // All say so; one says so and the other is away, whichever is asked first.
+    for answers in [[404, 404], [404, 503], [503, 404]] {
+        for (server, status) in [&behind, &server].into_iter().zip(answers) {
+            server.push(Reply::json(status, NOT_FOUND));
+        }
+        assert_eq!(
+            client.schema(7).await.unwrap(),
+            Lookup::Missing("Schema 7 not found".into()),
+            "{answers:?}"
+        );
+    }
+    for server in [&behind, &server] {
+        server.push(Reply::new(503));
+    }
+    assert_eq!(client.schema(7).await.unwrap_err().class(), Class::Retriable);
+}
+
+#[tokio::test]
 async fn credentials_are_sent_and_never_shown() {
     let server = HttpServer::start().await.unwrap();
     let user =

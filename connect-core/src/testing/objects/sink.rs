@@ -199,8 +199,14 @@ impl Sink for ObjectSink {
         Ok(())
     }
 
-    fn assigned(&mut self, partitions: &[Assigned], _: &mut Context<Completed>) -> Result<(), Error> {
-        self.open.extend(partitions.iter().map(|assigned| (assigned.id, Open::new(assigned))));
+    fn assigned(&mut self, partitions: &[Assigned], cx: &mut Context<Completed>) -> Result<(), Error> {
+        for assigned in partitions {
+            let open = Open::new(assigned);
+            if assigned.note.is_some() && open.rebuild.is_none() {
+                cx.report(Progress::Foreign(assigned.id));
+            }
+            self.open.insert(assigned.id, open);
+        }
         Ok(())
     }
 

@@ -37,6 +37,22 @@ struct Corruption {
     needle: Vec<u8>,
     /// From the first byte of the needle.
     distance: usize,
+    /// In so many answers; then everything is whole.
+    answers: usize,
+}
+
+impl Corruption {
+    fn strike(&mut self, answer: &mut [u8]) {
+        if self.answers == 0 {
+            return;
+        }
+        let mut at = 0;
+        while let Some(found) = find(&answer[at..], &self.needle) {
+            at += found + self.distance;
+            answer[at] ^= 0x55;
+        }
+        self.answers -= usize::from(at > 0);
+    }
 }
 
 impl Proxy {
@@ -58,7 +74,12 @@ impl Proxy {
 
     /// Changes the byte `distance` behind the beginning of each `needle` that is fetched.
     pub(crate) fn corrupt(&self, needle: &[u8], distance: usize) {
-        *self.shared.corruption() = Some(Corruption { needle: needle.to_vec(), distance });
+        self.corrupt_in(usize::MAX, needle, distance);
+    }
+
+    /// The same in the next `answers` in which the needle is.
+    pub(crate) fn corrupt_in(&self, answers: usize, needle: &[u8], distance: usize) {
+        *self.shared.corruption() = Some(Corruption { needle: needle.to_vec(), distance, answers });
     }
 
     /// Lets everything through as it is again.
@@ -129,12 +150,8 @@ async fn answers(
     while let Ok(mut frame) = frame(&mut from).await {
         let id = frame.first_chunk::<4>().and_then(|id| asked.lock().expect("held for a moment").remove(id));
         redirect(&mut frame, &shared);
-        if let (Some(FETCH), Some(Corruption { needle, distance })) = (id, &*shared.corruption()) {
-            let mut at = 0;
-            while let Some(found) = find(&frame[at..], needle) {
-                at += found + distance;
-                frame[at] ^= 0x55;
-            }
+        if let (Some(FETCH), Some(corruption)) = (id, &mut *shared.corruption()) {
+            corruption.strike(&mut frame);
         }
         shared.passes().await;
         if send(&mut to, &frame).await.is_err() {

@@ -100,3 +100,16 @@ async fn positions_of_filtered_records_and_holes_move_without_an_object() {
     world.check();
     assert!(world.bucket.objects.lock().unwrap().is_empty());
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_record_whose_path_is_too_long_is_poison_and_the_others_go_on() {
+    use super::world::Logged::Plain;
+    let long: &'static str = Box::leak("n".repeat(128).into());
+    let mut world = World::new(vec![Plain("a"), Plain(long), Plain("b")]);
+    let config = CosConfig { path: "net={field:net}{field:net}".to_owned(), flush_size: 0, ..config() };
+    let mut first = Instance::start(&mut world, config, 0, 0, 1).unwrap();
+    assert_eq!(first.run(&mut world).await, End::Finished);
+    assert_eq!(world.letters, [(0, 1), (1, 1)].into());
+    let paths: Vec<(i32, String)> = world.found().into_keys().collect();
+    assert_eq!(paths, [0, 1].map(|p| ["aa", "bb"].map(|net| (p, net.to_owned()))).concat());
+}

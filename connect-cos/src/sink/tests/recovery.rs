@@ -57,6 +57,7 @@ async fn under_another_configuration_all_none_or_some_of_the_objects_decide() {
                     assert!(!partly, "{notes:?}");
                     all += notes.iter().filter(|&&(found, of)| found == of).count();
                     none += notes.iter().filter(|&&(found, _)| found == 0).count();
+                    assert_eq!(world.foreign.len(), notes.iter().filter(|&&(found, _)| found == 0).count());
                 }
                 End::Stopped(why) => {
                     assert!(partly && why.contains("old configuration"), "{notes:?}: {why}");
@@ -102,6 +103,7 @@ async fn notes_of_others_are_ignored_and_notes_of_newer_programs_are_not() {
         world.committed[0].1 = Some(note.into());
         assert_eq!(finish(&mut world, &config()).await, End::Finished);
         world.check();
+        assert_eq!(world.foreign, [0], "the runtime hears of it");
     }
     let mut world = World::new(log());
     world.committed[0].1 = Some(r#"{"v":9,"id":"ab","from":0,"to":9}"#.into());

@@ -67,6 +67,8 @@ pub(super) struct World {
     pub(super) log_start: Vec<i64>,
     pub(super) committed: Vec<(i64, Option<Bytes>)>,
     pub(super) bucket: Arc<Bucket>,
+    /// Notes that were taken for foreign ones.
+    pub(super) foreign: Vec<usize>,
     /// Dead letters, durable.
     pub(super) letters: BTreeSet<(i32, i64)>,
     pub(super) clock: Arc<AtomicI64>,
@@ -82,6 +84,7 @@ impl World {
             log_start: vec![0; PARTITIONS],
             committed: vec![(0, None); PARTITIONS],
             bucket: Arc::default(),
+            foreign: Vec::new(),
             letters: BTreeSet::new(),
             clock: Arc::new(AtomicI64::new(1_700_000_000_000)),
             epoch: 0,
@@ -299,6 +302,7 @@ impl Instance {
                 *committed = (to, None);
                 self.faults.moment().await;
             }
+            Progress::Foreign(id) if owner => world.foreign.push(id.slot()),
             Progress::Rejected(batch, _) if owner => {
                 let origin = batch.get(0).unwrap().origin();
                 world.letters.insert((origin.partition, origin.offset));

@@ -25,6 +25,7 @@ const POISON: &str = "Ok is delivered, an error is poison";
 const NOTED: &str =
     "it reports a Note, waits for noted, completes its objects create-only, then reports Durable(to)";
 const NOTE_STANDS: &str = "a note once reported is never changed";
+const NOTE_OWN: &str = "if Assigned::note stands, it rebuilds exactly that range";
 pub(super) const RELEASED: &str = "give these partitions up: finish what can be finished, then report Released; nothing of them is left here";
 pub(super) const CLOSES: &str = "close ends, whatever came before it";
 const METHODS: &str =
@@ -217,7 +218,10 @@ impl<'h, H: SinkHarness> Driver<'h, H> {
 
     async fn hear(&mut self, progress: Progress) -> Result<(), Broken> {
         let rows = matches!(progress, Progress::Done(..));
-        let ranges = matches!(progress, Progress::Durable(..) | Progress::Note(..) | Progress::Rejected(..));
+        let ranges = matches!(
+            progress,
+            Progress::Durable(..) | Progress::Note(..) | Progress::Foreign(..) | Progress::Rejected(..)
+        );
         let wrong = if self.delivery == Delivery::Rows { ranges } else { rows };
         ensure(!wrong, KINDS, || format!("a sink with {:?} reported {progress:?}", self.delivery))?;
         match progress {
@@ -225,6 +229,9 @@ impl<'h, H: SinkHarness> Driver<'h, H> {
             Progress::Durable(id, to) => self.durable(id, to).await,
             Progress::Rejected(batch, error) => self.rejected(&batch, &error),
             Progress::Note(id, note) => self.note(id, note).await,
+            Progress::Foreign(id) => {
+                Err(Broken::new(NOTE_OWN, format!("it takes the note of {id:?}, its own, for a foreign one")))
+            }
             Progress::Released(ids) => self.released(&ids),
             Progress::Retrying(error) => {
                 self.seen.errors.push(format!("{error:?}"));

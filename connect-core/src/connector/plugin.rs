@@ -1,0 +1,85 @@
+//! What the plugins of a registry make.
+
+#[cfg(feature = "kafka")]
+use crate::kafka::{KafkaConfig, KafkaSource, KafkaSourceConfig};
+use crate::{
+    Bulk, BulkConfig, BulkSink, Error, Sink, Source, Task,
+    driven::Driven,
+    runtime::{SinkFactory, SourceFactory},
+};
+use std::{fmt, sync::Arc};
+
+/// Makes a source for each task and each restart.
+#[derive(Clone)]
+pub struct SourcePlugin {
+    pub(crate) factory: SourceFactory,
+    /// Which topics it reads, so that dead letters don't go there.
+    #[cfg(feature = "kafka")]
+    pub(super) kafka: Option<KafkaConfig>,
+}
+
+impl SourcePlugin {
+    /// One that calls `factory` for each task and each restart.
+    pub fn new<S, F>(factory: F) -> Self
+    where
+        S: Source + 'static,
+        F: Fn(&Task) -> Result<S, Error> + Send + Sync + 'static,
+    {
+        Self {
+            factory: Arc::new(move |task| Ok(Box::new(factory(task)?))),
+            #[cfg(feature = "kafka")]
+            kafka: None,
+        }
+    }
+
+    /// One that reads Kafka. `connect-` and the pipeline's name is the group that is not given.
+    #[cfg(feature = "kafka")]
+    #[must_use]
+    pub fn kafka(config: KafkaSourceConfig) -> Self {
+        let kafka = Some(config.kafka(""));
+        let source = Self::new(move |task| Ok(KafkaSource::new(config.kafka(&task.pipeline), task)));
+        Self { kafka, ..source }
+    }
+}
+
+impl fmt::Debug for SourcePlugin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SourcePlugin").finish_non_exhaustive()
+    }
+}
+
+/// Makes a sink for each task and each restart.
+#[derive(Clone)]
+pub struct SinkPlugin {
+    pub(crate) factory: SinkFactory,
+}
+
+impl SinkPlugin {
+    /// One that calls `factory` for each task and each restart.
+    pub fn new<S, F>(factory: F) -> Self
+    where
+        S: Sink,
+        F: Fn(&Task) -> Result<S, Error> + Send + Sync + 'static,
+    {
+        Self {
+            factory: Arc::new(move |task, budget, options| {
+                Ok(Box::new(Driven::new(factory(task)?, budget).redelivery(options.redelivery())))
+            }),
+        }
+    }
+
+    /// One for the 20-line kind of sink, batched as `config` says.
+    pub fn bulk<B, F>(config: BulkConfig, factory: F) -> Self
+    where
+        B: Bulk,
+        F: Fn(&Task) -> Result<B, Error> + Send + Sync + 'static,
+    {
+        Self::new(move |task| Ok(BulkSink::new(factory(task)?, config.clone())))
+    }
+}
+
+impl fmt::Debug for SinkPlugin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SinkPlugin").finish_non_exhaustive()
+    }
+}

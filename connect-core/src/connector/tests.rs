@@ -1,0 +1,168 @@
+use super::*;
+use crate::{
+    Chain, Output, Record,
+    config::Value as _,
+    registry::Plugin,
+    testing::{Recording, batch},
+};
+use serde_json::Value;
+
+crate::config! {
+    /// Keeps records.
+    struct KeepConfig {
+        /// Where.
+        "place" => place: String;
+        /// What happens where the log lacks something: the source's key too.
+        "on.data.loss" => on_data_loss: crate::kafka::DataLoss = crate::kafka::DataLoss::Fail;
+    }
+}
+
+struct Mark(&'static str);
+
+impl Transform for Mark {
+    fn apply(&self, record: Record<'_>, out: &mut Output) -> Result<(), Error> {
+        let value = [record.value().unwrap_or_default(), self.0.as_bytes()].concat();
+        out.derive(record).value(Some(&value)).emit();
+        Ok(())
+    }
+
+    fn describe(&self) -> Option<String> {
+        Some(self.0.to_owned())
+    }
+}
+
+fn plugins() -> Plugins {
+    let mut plugins = Plugins::new();
+    let keep = Plugin::new("io.example.KeepSinkConnector", |_: KeepConfig| {
+        let target = Recording::new();
+        Ok(SinkPlugin::new(move |_| Ok(target.sink())))
+    });
+    plugins.sinks.add(keep).expect("its names are free");
+    let mark = Plugin::new("io.example.Mark", |(): ()| Ok(Arc::new(Mark("2")) as Arc<dyn Transform>));
+    plugins.transforms.add(mark).expect("its names are free");
+    plugins.first(|reader| {
+        let wanted = bool::parse(reader.get("first").unwrap_or("false"));
+        reader.claim("first");
+        if let Err(what) = &wanted {
+            reader.problem("first", what.clone(), None);
+        }
+        let wanted = wanted.ok()?;
+        Some(Arc::new(move || {
+            let first: Arc<dyn Transform> = Arc::new(Mark("1"));
+            Ok(wanted.then_some(first).into_iter().collect())
+        }))
+    });
+    plugins
+}
+
+fn settings(more: &[(&'static str, &'static str)]) -> Settings {
+    let least = [
+        ("name", "p"),
+        ("connector.class", "Keep"),
+        ("place", "here"),
+        ("bootstrap.servers", "localhost:9092"),
+        ("topics", "t"),
+    ];
+    Settings::literal(least.iter().chain(more).copied())
+}
+
+fn wrong(more: &[(&'static str, &'static str)]) -> String {
+    plugins().read(&settings(more)).expect_err("something is wrong").to_string()
+}
+
+#[test]
+fn a_map_becomes_a_pipeline_with_its_steps_in_order() {
+    let connector = plugins()
+        .read(&settings(&[
+            ("tasks.max", "3"),
+            ("transforms", "m"),
+            ("transforms.m.type", "Mark"),
+            ("first", "true"),
+            ("offset.flush.interval.ms", "250"),
+        ]))
+        .unwrap();
+    assert_eq!((connector.config().name.as_str(), connector.config().tasks_max), ("p", 3));
+    let pipeline = connector.pipeline().unwrap();
+    assert_eq!(pipeline.chain().describe().as_deref(), Some("1\n2"));
+    assert_eq!(pipeline.options().commit_interval.as_millis(), 250);
+}
+
+#[test]
+fn everything_that_is_wrong_is_told_at_once_with_the_nearest_known_keys() {
+    let error = wrong(&[
+        ("tasks.max", "none"),
+        ("errors.tolerance", "some"),
+        ("errors.retry.timeout", "60000"),
+        ("on.data.loss", "stop"),
+        ("plaice", "x"),
+        ("consumer.override.group.id", "g"),
+        ("transforms", "m"),
+        ("transforms.m.type", "Marc"),
+        ("first", "perhaps"),
+        ("errors.deadletterqueue.topic.name", "no topic"),
+    ]);
+    for part in [
+        "9 configuration problems",
+        "tasks.max = \"none\": not an integer",
+        "errors.tolerance = \"some\": ",
+        "errors.retry.timeout = \"60000\": what fails for passing reasons is tried again for ever here; allowed: -1",
+        "on.data.loss = \"stop\": not one of the choices; allowed: fail or continue",
+        "plaice: unknown key, did you mean place?",
+        "consumer.override.group.id = \"g\": `group.id` cannot be set",
+        "transforms.m.type = \"Marc\": unknown transform, did you mean Mark?",
+        "first = \"perhaps\": ",
+        "errors.deadletterqueue.topic.name = \"no topic\": ",
+    ] {
+        assert!(error.contains(part), "{part} is not in {error}");
+    }
+}
+
+#[test]
+fn records_that_will_never_work_stop_it_are_dropped_or_go_to_the_queue() {
+    for (more, want) in [
+        (&[][..], Poison::Fail),
+        (&[("errors.tolerance", "all")], Poison::Skip),
+        (&[("errors.tolerance", "all"), ("errors.deadletterqueue.topic.name", "dead")], Poison::DeadLetter),
+    ] {
+        let pipeline = plugins().read(&settings(more)).unwrap().pipeline().unwrap();
+        assert_eq!(pipeline.options().poison, want);
+    }
+    let error = wrong(&[("errors.deadletterqueue.topic.name", "t")]);
+    assert!(
+        error.contains("errors.tolerance: a dead letter queue is for records that are tolerated"),
+        "{error}"
+    );
+    assert!(error.contains("so each letter would come back"), "{error}");
+}
+
+#[test]
+fn a_class_that_is_missing_or_unknown_is_a_problem_and_kafka_is_the_source_that_is_meant() {
+    let error = plugins().read(&Settings::literal([("name", "p"), ("source.class", "Kafak")])).unwrap_err();
+    let error = error.to_string();
+    for part in ["connector.class: required", "source.class = \"Kafak\": unknown source, did you mean Kafka?"]
+    {
+        assert!(error.contains(part), "{part} is not in {error}");
+    }
+}
+
+#[test]
+fn a_validation_has_the_definitions_and_the_errors_of_all_parts() {
+    let answer = plugins().validate(&settings(&[("tasks.max", "0"), ("transforms", "m")]));
+    assert_eq!((&answer["name"], &answer["error_count"]), (&"Keep".into(), &2.into()));
+    let of = |name: &str| {
+        let configs = answer["configs"].as_array().unwrap();
+        configs.iter().find(|config| config["value"]["name"] == name).unwrap_or(&Value::Null).clone()
+    };
+    assert_eq!(of("place")["definition"]["required"], true);
+    assert_eq!(of("bootstrap.servers")["value"]["value"], "localhost:9092");
+    assert_eq!(of("errors.tolerance")["value"]["recommended_values"], serde_json::json!(["none", "all"]));
+    assert_eq!(of("tasks.max")["value"]["errors"].as_array().unwrap().len(), 1);
+    assert_eq!(of("transforms.m.type")["value"]["errors"].as_array().unwrap().len(), 1);
+}
+
+#[test]
+fn steps_apply_in_the_order_of_their_reading() {
+    let steps = [Mark("1"), Mark("2")].map(|mark| Arc::new(mark) as Arc<dyn Transform>);
+    let out = Chain::new(steps.to_vec()).apply(batch(["x"]), 0).batch;
+    assert_eq!(out.get(0).unwrap().value(), Some(&b"x12"[..]));
+}
