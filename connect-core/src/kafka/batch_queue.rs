@@ -63,8 +63,8 @@ impl<'c> BatchQueue<'c> {
         }
     }
 
-    /// Moves up to `max` messages to `messages`, which must be empty, waiting `wait` for that many. Returns how many came.
-    pub(super) fn take(&self, messages: &mut Messages<'c>, wait: Duration, max: usize) -> usize {
+    /// Moves up to `max` messages to `messages`, which must be empty, waiting `wait` for that many.
+    pub(super) fn take(&self, messages: &mut Messages<'c>, wait: Duration, max: usize) {
         debug_assert!(messages.is_empty(), "messages are used up before more are taken");
         messages.destroy_used();
         messages.pointers.clear();
@@ -78,7 +78,6 @@ impl<'c> BatchQueue<'c> {
             let taken = sys::rd_kafka_consume_batch_queue(self.queue.as_ptr(), wait, array, max);
             messages.pointers.set_len(usize::try_from(taken).unwrap_or(0).min(max));
         }
-        messages.pointers.len()
     }
 
     /// Starts to commit; the result comes by the consumer's own queue, as `ConsumerContext::commit_callback`. (rdkafka's

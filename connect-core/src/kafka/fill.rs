@@ -8,17 +8,9 @@ use super::{
     search::{Search, is_corrupt},
     table::{Hold, Table},
 };
-use crate::{BATCH_BYTES_MAX, BatchBuilder, Entry, Error, Event, PartitionId};
+use crate::{BATCH_BYTES_MAX, BATCH_RECORDS_MAX, BatchBuilder, Entry, Error, Event, PartitionId};
 use rdkafka::{Offset, consumer::Consumer, error::RDKafkaErrorCode as Code};
-use std::{
-    ops::Range,
-    sync::Arc,
-    time::{Duration, Instant},
-};
-
-/// Messages of one batch call: each is looked at three times, when it is taken, read and destroyed, and should stay in
-/// the cache so long.
-const CALL_RECORDS_MAX: usize = 1_000;
+use std::{ops::Range, sync::Arc, time::Instant};
 
 /// What a message that is no record asks for.
 enum Found {
@@ -31,29 +23,16 @@ enum Found {
 }
 
 impl Reader<'_> {
-    /// One batch at most, of as many batch calls as it takes, if all that they ask for is there.
+    /// One batch call at most, one batch at most.
     pub(super) fn read(&mut self, room: usize) -> Result<(), Error> {
-        let mut wait = TURN;
-        while self.fill(room, wait)? {
-            wait = Duration::ZERO;
-        }
-        self.deliver();
-        Ok(())
-    }
-
-    /// One batch call at most. Returns whether another is worth it now.
-    fn fill(&mut self, room: usize, wait: Duration) -> Result<bool, Error> {
-        let mut more = true;
         if self.messages.is_empty() {
             // No more than what fits into a batch: what is taken no longer counts against librdkafka's own bound.
-            let left = BATCH_BYTES_MAX.min(room).saturating_sub(self.builder.bytes());
-            let fit = (left / self.average).clamp(1, CALL_RECORDS_MAX);
-            more = self.queue.take(&mut self.messages, wait, fit) == fit;
+            let fit = (BATCH_BYTES_MAX.min(room) / self.average).clamp(1, BATCH_RECORDS_MAX);
+            self.queue.take(&mut self.messages, TURN, fit);
         }
         let (mut records, bytes) = (0_usize, self.builder.bytes());
         while let Some(message) = self.messages.front() {
-            if self.builder.is_full() || (!self.builder.is_empty() && self.builder.bytes() >= room) {
-                more = false;
+            if self.builder.is_full() || (records > 0 && self.builder.bytes() >= room) {
                 break;
             }
             match accept(&mut self.table, &mut self.builder, message) {
@@ -63,7 +42,7 @@ impl Reader<'_> {
                 }
                 other => {
                     self.deliver();
-                    return self.handle(other).map(|()| false);
+                    return self.handle(other);
                 }
             }
         }
@@ -71,7 +50,8 @@ impl Reader<'_> {
         if records >= 16 {
             self.average = ((self.builder.bytes() - bytes) / records).max(1);
         }
-        Ok(more && !self.builder.is_full())
+        self.deliver();
+        Ok(())
     }
 
     /// Positions pass what holds no record: transaction markers, aborted transactions.
