@@ -16,6 +16,8 @@ struct Bench {
 }
 
 const ID: PartitionId = PartitionId::new(0, 1);
+/// The demand to end the range of [`ID`].
+const CUT: &str = "flush Uncommitted(PartitionId { slot: 0, epoch: 1 })";
 
 impl Bench {
     fn new(delivery: Delivery, poison: Poison) -> Self {
@@ -62,6 +64,12 @@ impl Bench {
             builder.push(ID, &"t".into(), 0, entry, []);
         }
         self.source(Event::Records(builder.finish()));
+    }
+
+    /// The sink delivers the batch that it was handed last.
+    fn deliver(&mut self) {
+        let batch = self.put.pop().expect("a batch");
+        self.sink(Progress::Done(batch, Outcome::delivered()));
     }
 
     /// Lets the interval pass, and answers the commit that it brings.
@@ -153,8 +161,7 @@ async fn the_watermark_is_committed_on_the_interval_and_never_past_an_unreported
 async fn a_failed_commit_is_made_again_after_a_pause() {
     let mut bench = Bench::new(Delivery::Rows, Poison::Fail).assigned(0);
     bench.records(&[0]);
-    let batch = bench.put.pop().expect("a batch");
-    bench.sink(Progress::Done(batch, Outcome::delivered()));
+    bench.deliver();
     bench.interval();
     bench.answer(1, None, Err(Error::retriable("commit", "ILLEGAL_GENERATION")));
     bench.expect(&["assigned", "put 1", "commit 1"]);
@@ -310,8 +317,7 @@ async fn a_revoke_is_answered_after_the_last_commit() {
     bench.records(&[0]);
     bench.source(Event::Revoked(vec![ID]));
     bench.expect(&["assigned", "put 1", "revoke"]);
-    let batch = bench.put.pop().expect("a batch");
-    bench.sink(Progress::Done(batch, Outcome::delivered()));
+    bench.deliver();
     bench.sink(Progress::Released(vec![ID]));
     bench.expect(&["commit 1"]);
     bench.answer(1, None, Ok(()));
@@ -334,8 +340,7 @@ async fn what_a_former_owner_has_in_flight_can_neither_commit_nor_count() {
     let mut bench = Bench::new(Delivery::Rows, Poison::Fail).assigned(0);
     bench.records(&[0, 1]);
     bench.source(Event::Lost(vec![ID]));
-    let batch = bench.put.pop().expect("a batch");
-    bench.sink(Progress::Done(batch, Outcome::delivered()));
+    bench.deliver();
     bench.interval();
     bench.expect(&["assigned", "put 2", "lost"]);
     assert_eq!((bench.state.counts.abandoned, bench.state.counts.delivered), (2, 0));
@@ -348,8 +353,7 @@ async fn a_stop_finishes_once_all_is_delivered_and_committed() {
     bench.state.stop();
     bench.settle();
     bench.expect(&["assigned", "put 1", "flush Now", "revoke"]);
-    let batch = bench.put.pop().expect("a batch");
-    bench.sink(Progress::Done(batch, Outcome::delivered()));
+    bench.deliver();
     bench.expect(&["commit 1"]);
     bench.sink(Progress::Released(vec![ID]));
     bench.answer(1, None, Ok(()));
@@ -362,8 +366,7 @@ async fn a_partition_with_too_much_uncommitted_is_held_and_its_range_cut() {
     let mut bench = Bench::new(Delivery::Ranges, Poison::Fail).assigned(0);
     bench.state.options.max_uncommitted_records = 3;
     bench.records(&[0, 1, 2, 3]);
-    let cut = "flush Uncommitted(PartitionId { slot: 0, epoch: 1 })";
-    bench.expect(&["assigned", "hold true", "put 4", cut]);
+    bench.expect(&["assigned", "hold true", "put 4", CUT]);
     bench.sink(Progress::Durable(ID, 4));
     bench.interval();
     bench.answer(4, None, Ok(()));
@@ -377,40 +380,37 @@ async fn a_range_that_a_note_stands_for_is_read_to_its_end_whatever_it_weighs() 
     bench.records(&[0, 1, 2, 3]);
     bench.records(&[4, 5]);
     // A sink that rebuilds has no use for the demand, one that ignores the note and does not say so has.
-    let cut = "flush Uncommitted(PartitionId { slot: 0, epoch: 1 })";
-    bench.expect(&["assigned", "put 4", cut, "put 2", cut]);
+    bench.expect(&["assigned", "put 4", CUT, "put 2", CUT]);
     bench.sink(Progress::Durable(ID, 6));
     bench.interval();
     bench.answer(6, None, Ok(()));
     bench.records(&[6, 7, 8, 9]);
-    bench.expect(&["commit 6", "hold true", "put 4", cut]);
+    bench.expect(&["commit 6", "hold true", "put 4", CUT]);
 }
 
 #[tokio::test]
 async fn a_foreign_note_does_not_switch_the_bound_off() {
-    let cut = "flush Uncommitted(PartitionId { slot: 0, epoch: 1 })";
     let mut bench = Bench::new(Delivery::Ranges, Poison::Fail).assigned_with(0, Some("to 6"));
     bench.state.options.max_uncommitted_records = 3;
     bench.sink(Progress::Foreign(ID));
     bench.records(&[0, 1, 2, 3]);
-    bench.expect(&["assigned", "hold true", "put 4", cut]);
+    bench.expect(&["assigned", "hold true", "put 4", CUT]);
     // Said late: from the next records on.
     let mut bench = Bench::new(Delivery::Ranges, Poison::Fail).assigned_with(0, Some("to 6"));
     bench.state.options.max_uncommitted_records = 3;
     bench.records(&[0, 1, 2, 3]);
     bench.sink(Progress::Foreign(ID));
     bench.records(&[4]);
-    bench.expect(&["assigned", "put 4", cut, "hold true", "put 1", cut]);
+    bench.expect(&["assigned", "put 4", CUT, "hold true", "put 1", CUT]);
     // A sink by rows rebuilds nothing.
     let mut bench = Bench::new(Delivery::Rows, Poison::Fail).assigned_with(0, Some("to 6"));
     bench.state.options.max_uncommitted_records = 3;
     bench.records(&[0, 1, 2, 3]);
-    bench.expect(&["assigned", "hold true", "put 4", cut]);
+    bench.expect(&["assigned", "hold true", "put 4", CUT]);
 }
 
 #[tokio::test]
 async fn once_a_rebuilt_range_is_durable_the_bound_holds_again_though_nothing_is_committed() {
-    let cut = "flush Uncommitted(PartitionId { slot: 0, epoch: 1 })";
     let mut bench = Bench::new(Delivery::Ranges, Poison::DeadLetter).assigned_with(0, Some("to 2"));
     bench.state.options.max_uncommitted_records = 3;
     bench.records(&[0, 1]);
@@ -419,7 +419,7 @@ async fn once_a_rebuilt_range_is_durable_the_bound_holds_again_though_nothing_is
     bench.sink(Progress::Durable(ID, 2));
     // The letter is not written: nothing can be committed, and the reading must end.
     bench.records(&[2, 3]);
-    bench.expect(&["assigned", "put 2", "letters 1", "hold true", "put 2", cut]);
+    bench.expect(&["assigned", "put 2", "letters 1", "hold true", "put 2", CUT]);
 }
 
 #[tokio::test]
@@ -428,13 +428,12 @@ async fn what_was_on_its_way_when_a_partition_was_held_is_cut_too() {
     bench.state.options.max_uncommitted_records = 3;
     bench.records(&[0, 1, 2, 3]);
     bench.records(&[4, 5]);
-    let cut = "flush Uncommitted(PartitionId { slot: 0, epoch: 1 })";
-    bench.expect(&["assigned", "hold true", "put 4", cut, "put 2"]);
+    bench.expect(&["assigned", "hold true", "put 4", CUT, "put 2"]);
     bench.sink(Progress::Durable(ID, 4));
     bench.interval();
     bench.answer(4, None, Ok(()));
     // Two records are more than half of three: nobody but the runtime would end their range.
-    bench.expect(&["commit 4", cut]);
+    bench.expect(&["commit 4", CUT]);
     bench.sink(Progress::Durable(ID, 6));
     bench.interval();
     bench.answer(6, None, Ok(()));
@@ -445,10 +444,8 @@ async fn what_was_on_its_way_when_a_partition_was_held_is_cut_too() {
 async fn what_is_delivered_counts_until_it_is_committed_and_holds_while_commits_fail() {
     let mut bench = Bench::new(Delivery::Rows, Poison::Fail).assigned(0);
     bench.state.options.max_uncommitted_records = 4;
-    let cut = "flush Uncommitted(PartitionId { slot: 0, epoch: 1 })";
     bench.records(&[0, 1]);
-    let batch = bench.put.pop().expect("a batch");
-    bench.sink(Progress::Done(batch, Outcome::delivered()));
+    bench.deliver();
     bench.expect(&["assigned", "put 2"]);
     // More than half: no interval is waited for.
     bench.records(&[2]);
@@ -458,7 +455,7 @@ async fn what_is_delivered_counts_until_it_is_committed_and_holds_while_commits_
     for batch in std::mem::take(&mut bench.put) {
         bench.sink(Progress::Done(batch, Outcome::delivered()));
     }
-    bench.expect(&["hold true", "put 2", cut]);
+    bench.expect(&["hold true", "put 2", CUT]);
     assert_eq!((bench.state.counts.delivered, bench.state.counts.in_flight), (5, 0));
     bench.now += Duration::from_millis(600);
     bench.state.tick(bench.now);
@@ -472,10 +469,9 @@ async fn what_is_delivered_counts_until_it_is_committed_and_holds_while_commits_
 async fn while_a_partition_is_held_each_request_that_ends_brings_a_commit() {
     let mut bench = Bench::new(Delivery::Rows, Poison::Fail).assigned(0);
     bench.state.options.max_uncommitted_records = 3;
-    let cut = "flush Uncommitted(PartitionId { slot: 0, epoch: 1 })";
     bench.records(&[0, 1]);
     bench.records(&[2, 3]);
-    bench.expect(&["assigned", "put 2", "hold true", "put 2", cut]);
+    bench.expect(&["assigned", "put 2", "hold true", "put 2", CUT]);
     let second = bench.put.pop().expect("two batches");
     let first = bench.put.pop().expect("one batch");
     bench.sink(Progress::Done(first, Outcome::delivered()));
@@ -483,7 +479,7 @@ async fn while_a_partition_is_held_each_request_that_ends_brings_a_commit() {
     bench.sink(Progress::Done(second, Outcome::delivered()));
     bench.answer(2, None, Ok(()));
     // Two are more than half of three, and have come while the commit was on its way.
-    bench.expect(&[cut, "commit 4"]);
+    bench.expect(&[CUT, "commit 4"]);
     bench.answer(4, None, Ok(()));
     bench.expect(&["hold false"]);
 }
@@ -492,9 +488,8 @@ async fn while_a_partition_is_held_each_request_that_ends_brings_a_commit() {
 async fn ranges_that_are_held_are_noted_and_ended_without_an_interval() {
     let mut bench = Bench::new(Delivery::Ranges, Poison::Fail).assigned(0);
     bench.state.options.max_uncommitted_records = 3;
-    let cut = "flush Uncommitted(PartitionId { slot: 0, epoch: 1 })";
     bench.records(&[0, 1, 2, 3]);
-    bench.expect(&["assigned", "hold true", "put 4", cut]);
+    bench.expect(&["assigned", "hold true", "put 4", CUT]);
     bench.sink(Progress::Note(ID, "a".into()));
     bench.answer(0, Some("a"), Ok(()));
     // Read before the hold was heard of: the next range, noted by the commit that ends the first.
@@ -504,7 +499,7 @@ async fn ranges_that_are_held_are_noted_and_ended_without_an_interval() {
     bench.expect(&["commit 4"]);
     bench.sink(Progress::Note(ID, "b".into()));
     bench.answer(4, None, Ok(()));
-    bench.expect(&[cut, "commit 4+b"]);
+    bench.expect(&[CUT, "commit 4+b"]);
     bench.answer(4, Some("b"), Ok(()));
     bench.sink(Progress::Durable(ID, 6));
     bench.expect(&["noted", "commit 6"]);
@@ -536,8 +531,7 @@ async fn a_full_budget_asks_the_sink_once_until_something_moves() {
     bench.state.full(0);
     bench.settle();
     bench.expect(&["assigned", "put 1", "flush Pressure"]);
-    let batch = bench.put.pop().expect("a batch");
-    bench.sink(Progress::Done(batch, Outcome::delivered()));
+    bench.deliver();
     bench.state.full(0);
     bench.settle();
     bench.expect(&["flush Pressure"]);
@@ -561,8 +555,7 @@ async fn at_full_speed_bytes_bring_a_commit_before_the_interval_does() {
     let mut bench = Bench::new(Delivery::Rows, Poison::Fail).assigned(0);
     bench.state.options.budget_bytes = 4 * 3 * (1 + size_of::<crate::record::Row>());
     bench.records(&[0, 1]);
-    let batch = bench.put.pop().expect("a batch");
-    bench.sink(Progress::Done(batch, Outcome::delivered()));
+    bench.deliver();
     bench.expect(&["assigned", "put 2"]);
     bench.records(&[2]);
     bench.expect(&["put 1", "commit 2"]);

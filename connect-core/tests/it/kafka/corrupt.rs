@@ -65,7 +65,7 @@ async fn a_batch_that_cannot_be_unpacked_is_never_taken_for_a_hole() {
     let proxy = Proxy::start().await;
     proxy.corrupt(&times[1].to_be_bytes(), TO_PACKED);
     the_second_is_broken(&topic, &proxy, ("check.crcs", "false"), "BadCompression").await;
-    passes(&topic, &proxy, PROTOCOLS[0], &[0, 2], &[1..2]).await;
+    passes(&topic, &proxy, PROTOCOLS[0], &[0, 2], &[Range { start: 1, end: 2 }]).await;
 }
 
 /// Goes on behind what is corrupt, with exactly these records and gaps.
