@@ -21,6 +21,7 @@ pub struct ObjectSink {
     faults: Faults,
     cut_after: usize,
     max_age: Option<Duration>,
+    takes: Duration,
     open: BTreeMap<PartitionId, Open>,
 }
 
@@ -61,6 +62,7 @@ impl ObjectSink {
             faults: Faults::none(),
             cut_after: usize::MAX,
             max_age: None,
+            takes: Duration::ZERO,
             open: BTreeMap::new(),
         }
     }
@@ -87,6 +89,12 @@ impl ObjectSink {
     #[must_use]
     pub fn max_age(self, age: Duration) -> Self {
         Self { max_age: Some(age), ..self }
+    }
+
+    /// Completing an object takes so long.
+    #[must_use]
+    pub fn takes(self, time: Duration) -> Self {
+        Self { takes: time, ..self }
     }
 
     /// Does whatever the partition is ready for: ends a rebuild, cuts, or answers a revoke.
@@ -126,8 +134,9 @@ impl ObjectSink {
         let name = format!("{}-{}/{:08}", open.topic, open.partition, closing.note.from);
         let object = Object { id: closing.note.id, rows: closing.rows.clone() };
         let (target, gate, faults) = (self.target.clone(), self.gate.clone(), self.faults.clone());
+        let wait = wait.unwrap_or_default() + self.takes;
         cx.spawn(async move {
-            if let Some(wait) = wait {
+            if !wait.is_zero() {
                 sleep(wait).await;
             }
             if let Some(gate) = gate {

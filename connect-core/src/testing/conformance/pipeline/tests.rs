@@ -54,7 +54,9 @@ impl SinkHarness for Ranges {
     }
 
     async fn build(&self) -> Result<ObjectSink, Error> {
-        Ok(self.0.sink().cut_after(20).max_age(Duration::from_secs(1)))
+        // In no time at all, all ranges would begin at one moment, and one timer would end them all.
+        let takes = Duration::from_millis(5);
+        Ok(self.0.sink().cut_after(20).max_age(Duration::from_secs(1)).takes(takes))
     }
 
     async fn read_back(&self) -> Vec<Found> {
