@@ -137,6 +137,7 @@ impl State {
         if now >= self.commit_due || (self.urgent && now >= self.commit_after) {
             self.commit(now);
         }
+        self.skipped_log.tick(now);
         let (patience, reads) = (self.options.watchdog, self.reads());
         for partition in self.partitions.iter_mut().flatten() {
             if let Some(lag) = partition.watch(now, patience).filter(|_| reads) {

@@ -5,6 +5,9 @@ use crate::{Batch, Error, Letter, Stage, runtime::options::Poison};
 use std::{sync::Arc, time::Duration};
 use tokio::time::Instant;
 
+/// Records are skipped by the thousand; one line says so this often.
+const LOG_EVERY: Duration = Duration::from_secs(10);
+
 impl State {
     pub(super) fn poison(&mut self, record: Batch, error: Error, stage: Stage, failed: Vec<u32>) {
         let Some(origin) = record.iter().next().map(|record| record.origin()) else { return };
@@ -16,7 +19,7 @@ impl State {
                 self.fail(Error::fatal("process a record (errors.tolerance=none)", error).about(place))
             }
             Poison::Skip => {
-                if let Some(silenced) = self.skipped_log.open() {
+                if let Some(silenced) = self.skipped_log.pass() {
                     tracing::warn!(task = %self.task, record = %place, error = %error.report(), silenced, "skipped a record");
                 }
                 self.resolve(id, offset, |counts| &mut counts.skipped);
@@ -52,18 +55,43 @@ impl State {
 /// Lets one of many equal log lines through, with the number of those held back.
 #[derive(Debug, Default)]
 pub(super) struct Throttle {
-    last: Option<Instant>,
+    closed: bool,
+    /// Since when, as far as a tick has told.
+    since: Option<Instant>,
     silenced: u64,
 }
 
 impl Throttle {
-    pub(super) fn open(&mut self) -> Option<u64> {
-        let now = Instant::now();
-        if self.last.is_some_and(|last| now - last < Duration::from_secs(10)) {
+    /// How many were held back before, if this one may pass.
+    pub(super) fn pass(&mut self) -> Option<u64> {
+        if std::mem::replace(&mut self.closed, true) {
             self.silenced += 1;
             return None;
         }
-        self.last = Some(now);
         Some(std::mem::take(&mut self.silenced))
+    }
+
+    /// Opens again in time: the state has no clock of its own.
+    pub(super) fn tick(&mut self, now: Instant) {
+        if self.closed && now - *self.since.get_or_insert(now) >= LOG_EVERY {
+            (self.closed, self.since) = (false, None);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_line_in_ten_seconds_says_how_many_there_were() {
+        let (mut throttle, start) = (Throttle::default(), Instant::now());
+        assert_eq!(throttle.pass(), Some(0));
+        throttle.tick(start);
+        assert_eq!((throttle.pass(), throttle.pass()), (None, None));
+        throttle.tick(start + LOG_EVERY - Duration::from_millis(1));
+        assert_eq!(throttle.pass(), None);
+        throttle.tick(start + LOG_EVERY);
+        assert_eq!((throttle.pass(), throttle.pass()), (Some(3), None));
     }
 }
