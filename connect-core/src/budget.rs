@@ -38,9 +38,13 @@ impl Budget {
 
     /// Takes `bytes` and gives them back when the permit is dropped. Never fails and never waits.
     pub fn charge(&self, bytes: usize) -> Permit {
+        self.take(bytes);
+        Permit { budget: self.clone(), bytes }
+    }
+
+    fn take(&self, bytes: usize) {
         let held = self.0.held.fetch_add(bytes, Ordering::Relaxed) + bytes;
         self.0.peak.fetch_max(held, Ordering::Relaxed);
-        Permit { budget: self.clone(), bytes }
     }
 
     /// The limit in bytes.
@@ -99,11 +103,9 @@ impl Permit {
 
     /// Changes what is held to `bytes`: for a buffer that grew or was handed on.
     pub fn resize(&mut self, bytes: usize) {
-        if bytes > self.bytes {
-            let more = self.budget.charge(bytes - self.bytes);
-            std::mem::forget(more);
-        } else {
-            self.give_back(self.bytes - bytes);
+        match bytes.checked_sub(self.bytes) {
+            Some(more) => self.budget.take(more),
+            None => self.give_back(self.bytes - bytes),
         }
         self.bytes = bytes;
     }
@@ -141,6 +143,15 @@ mod tests {
         assert_eq!(budget.held(), 40);
         drop(first);
         assert_eq!(budget.held(), 0);
+    }
+
+    #[test]
+    fn a_permit_that_grew_leaves_nothing_behind() {
+        let budget = Budget::new(100);
+        let mut permit = budget.charge(1);
+        permit.resize(2);
+        drop(permit);
+        assert_eq!(Arc::strong_count(&budget.0), 1);
     }
 
     #[tokio::test]
