@@ -88,6 +88,19 @@ fn what_is_made_of_a_row_or_copied_out_has_no_frame() {
 }
 
 #[test]
+fn siblings_have_no_frame_which_would_be_the_same_one() {
+    struct Twice;
+    impl Transform for Twice {
+        fn apply(&self, record: Record<'_>, out: &mut Output) -> Result<(), crate::Error> {
+            (0..=record.origin().offset).for_each(|_| out.keep(record));
+            Ok(())
+        }
+    }
+    let twice = Chain::new(vec![Arc::new(Twice)]).apply(batch(&[Some("a"), Some("b")]), 0).batch;
+    assert_eq!(pieces(&twice), ["<0:a;", "[b]", "[b]"]);
+}
+
+#[test]
 fn a_frame_that_is_too_long_to_be_noted_is_left_out() {
     struct Long;
     impl Framer for Long {
