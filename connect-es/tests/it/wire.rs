@@ -1,9 +1,6 @@
 //! A server that behaves badly at the level of the connection: bodies in many parts arrive whole, or again.
 
-use connect_core::{
-    Pipeline, Status, TaskState,
-    testing::MemoryLog,
-};
+use connect_core::{Pipeline, Status, TaskState, testing::MemoryLog};
 use connect_es::{Elasticsearch, EsConfig};
 use std::{
     collections::{BTreeMap, VecDeque},
@@ -81,7 +78,10 @@ fn serve(stream: TcpStream, seen: &Mutex<Seen>, max: usize) -> std::io::Result<(
                 return Ok(());
             }
             Some(Act::TooLarge) => {
-                write!(reader.get_mut(), "HTTP/1.1 413 Too Large\r\ncontent-length: 0\r\nconnection: close\r\n\r\n")?;
+                write!(
+                    reader.get_mut(),
+                    "HTTP/1.1 413 Too Large\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
+                )?;
                 return Ok(());
             }
             Some(Act::Early) => {
