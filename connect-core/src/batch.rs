@@ -9,6 +9,10 @@ use crate::{Permit, Record, record::Row};
 use bytes::Bytes;
 use std::{ops::Range, sync::Arc};
 
+/// What a chunk takes besides its bytes, about: the handle, the allocation and the permit that came with it. Of batches
+/// with one small record each it is the larger part.
+const CHUNK_BYTES: usize = 128;
+
 /// One assignment of one partition: a slot that is reused and an epoch that never is.
 ///
 /// Reports, commits and batches that name a dead epoch are ignored, so what a former owner still has in flight can
@@ -86,11 +90,12 @@ impl Batch {
         self.rows.is_empty()
     }
 
-    /// Bytes that this batch keeps alive: payloads and rows, shared ones included.
+    /// Bytes that this batch keeps alive: payloads, rows and runs, shared ones included.
     #[must_use]
     pub fn bytes(&self) -> usize {
         let originals = self.originals.as_ref().map_or(0, |rows| rows.len());
-        self.chunks.iter().map(Bytes::len).sum::<usize>() + (self.rows.len() + originals) * size_of::<Row>()
+        let payloads = self.chunks.iter().map(|chunk| chunk.len() + CHUNK_BYTES).sum::<usize>();
+        payloads + (self.rows.len() + originals) * size_of::<Row>() + self.runs.len() * size_of::<Run>()
     }
 
     /// Bytes of keys and values as they will be sent: what batching by size counts.

@@ -21,6 +21,9 @@ pub const BATCH_RECORDS_MAX: usize = 2_000;
 /// What an arena is made for: a full batch and the record that fills it. One that grew would be copied while it does,
 /// again and again, which costs as much as filling it.
 const ARENA_BYTES: usize = BATCH_BYTES_MAX + (64 << 10);
+/// Up to this much is copied out of the arena: a batch that waits would keep all of the arena, but is charged for what is
+/// in it. In an outage, records that come one by one would take fifty times the budget.
+const COPIED_MAX: usize = 64 << 10;
 /// Arenas kept for the next batches: what two large requests of a sink give back at once.
 const POOLED_MAX: usize = 16;
 
@@ -160,8 +163,7 @@ impl BatchBuilder {
 
     /// The batch; the builder is empty again.
     pub fn finish(&mut self) -> Batch {
-        let arena = std::mem::take(&mut self.arena);
-        let mut chunks = vec![Bytes::from_owner(Pooled { arena, pool: Arc::clone(&self.pool) })];
+        let mut chunks = vec![self.chunk()];
         if self.framer.is_some() {
             let next = Vec::with_capacity(self.aside.len());
             chunks.push(std::mem::replace(&mut self.aside, next).into());
@@ -177,6 +179,19 @@ impl BatchBuilder {
             payload: std::mem::take(&mut self.payload),
             whole: true,
         }
+    }
+}
+
+impl BatchBuilder {
+    /// What is in the arena, with the arena unless it is little.
+    fn chunk(&mut self) -> Bytes {
+        if self.arena.len() <= COPIED_MAX {
+            let chunk = Bytes::copy_from_slice(&self.arena);
+            self.arena.clear();
+            return chunk;
+        }
+        let arena = std::mem::take(&mut self.arena);
+        Bytes::from_owner(Pooled { arena, pool: Arc::clone(&self.pool) })
     }
 }
 
@@ -229,3 +244,6 @@ impl Drop for Pooled {
         self.pool.give(std::mem::take(&mut self.arena));
     }
 }
+
+#[cfg(test)]
+mod tests;

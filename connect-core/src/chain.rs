@@ -2,6 +2,7 @@
 
 use crate::{
     Batch, Error, Output, Preparation, Record, Transform,
+    framing::Frame,
     record::{ONLY, Row},
 };
 use std::sync::Arc;
@@ -154,6 +155,8 @@ fn count_children(
             several => {
                 for (index, child) in (0..).zip(several.iter_mut()) {
                     child.index = index;
+                    // It names the record without a number.
+                    child.frame = Frame::NONE;
                 }
                 fanned.push((
                     original,

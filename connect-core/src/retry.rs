@@ -1,6 +1,16 @@
 //! Waiting between attempts: exponential, jittered, honouring what the server asked for.
 
 use std::time::Duration;
+use tokio::time::Instant;
+
+/// So long is for ever, as Tokio has it.
+const FAR: Duration = Duration::from_secs(30 * 365 * 86_400);
+
+/// `wait` from `now` on. `Duration::MAX`, which is how people write "never", is more than an `Instant` takes: adding it
+/// would panic.
+pub(crate) fn after(now: Instant, wait: Duration) -> Instant {
+    now + wait.min(FAR)
+}
 
 /// How long to wait between attempts.
 ///

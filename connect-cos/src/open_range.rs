@@ -11,7 +11,11 @@ use crate::{
     turn::{Ticket, Turn},
 };
 use connect_core::PartitionId;
+use std::time::Duration;
 use tokio::time::Instant;
+
+/// `Duration::MAX`, which is how people write "never", is more than an `Instant` takes.
+const AGE_MAX: Duration = Duration::from_secs(30 * 365 * 86_400);
 
 /// Where the two-phase commit stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -63,7 +67,7 @@ impl OpenRange {
     pub(crate) fn new(owner: PartitionId, stem: Stem, from: i64, turn: &mut Turn<'_>) -> Self {
         let (t, id) = ((turn.env.clock)(), NoteId(turn.env.rng.u64(..)));
         let limits = turn.env.limits();
-        let deadline = Instant::now() + turn.env.config.max_age;
+        let deadline = Instant::now() + turn.env.config.max_age.min(AGE_MAX);
         Self {
             owner,
             id,

@@ -1,6 +1,7 @@
 //! Rows that are sent together, and what has happened to them so far.
 
 use super::config::Size;
+use crate::retry::after;
 use crate::{Backoff, BackoffConfig, Batch, Budget, Error};
 use std::time::Duration;
 use tokio::time::Instant;
@@ -68,13 +69,13 @@ impl Trouble {
         timeout: Option<Duration>,
     ) -> Result<Instant, Exhausted> {
         self.attempts += 1;
-        let due = now + self.backoff.next_wait(error.retry_after());
+        let due = after(now, self.backoff.next_wait(error.retry_after()));
         let Some(timeout) = timeout else { return Ok(due) };
         let elapsed = now - self.since;
         if elapsed >= timeout {
             return Err(Exhausted { attempts: self.attempts, elapsed });
         }
-        Ok(due.min(self.since + timeout))
+        Ok(due.min(after(self.since, timeout)))
     }
 }
 
@@ -171,7 +172,7 @@ mod tests {
             builder.push(PartitionId::new(0, 1), &"topic".into(), 7, entry, []);
         }
         let (batch, budget) = (builder.finish(), Budget::new(1 << 20));
-        let kept = keep(&batch, &[0, 1, 2, 3, 4, 5], &budget);
-        assert_eq!((kept.len(), budget.held()), (6, 0));
+        let kept = keep(&batch, &[0, 1, 2, 3, 4, 5, 6], &budget);
+        assert_eq!((kept.len(), budget.held()), (7, 0));
     }
 }

@@ -15,6 +15,7 @@ use super::{
     retries::Retries,
     verdicts::Verdicts,
 };
+use crate::retry::after;
 use crate::{Backoff, Batch, Budget, Class, Error, Flush, Outcome, PartitionId, Permit, Progress};
 use std::{
     collections::{HashSet, VecDeque},
@@ -107,7 +108,7 @@ impl<B: Bulk> State<B> {
         if batch.is_empty() {
             self.reports.push(Progress::Done(batch, Outcome::delivered()));
         } else if let Some(batch) = self.order.admit(&*self.bulk, batch, budget) {
-            self.fill(batch, now + self.config.linger);
+            self.fill(batch, after(now, self.config.linger));
         }
     }
 
@@ -275,10 +276,10 @@ impl<B: Bulk> State<B> {
         now: Instant,
     ) -> Result<(), Error> {
         if self.flights.overloaded(id) {
-            let until = now + self.gate.backoff.next_wait(error.retry_after());
+            let until = after(now, self.gate.backoff.next_wait(error.retry_after()));
             let since = request.trouble.as_ref().map_or(now, Trouble::since);
             // The last attempt is not put off beyond its time.
-            let last = self.config.retry_timeout.map(|timeout| since + timeout);
+            let last = self.config.retry_timeout.map(|timeout| after(since, timeout));
             self.gate.closed_until = Some(last.map_or(until, |last| until.min(last)));
         }
         self.forget_rows(&mut request.batch, now);

@@ -103,15 +103,22 @@ pub(super) fn sounds_secret(key: &str) -> bool {
 /// Hides the user part of every URL in a text: people do write passwords there, with characters that end the part by the
 /// rules, and forget the scheme. So rather too much is hidden, a path up to its last `@` as well.
 pub(super) fn hide_user_info(text: &str) -> String {
-    let mut pieces = text.split("://");
     let mut out = String::with_capacity(text.len());
-    let first = pieces.next().unwrap_or_default();
+    let (first, mut rest) = text.split_at(text.find("://").unwrap_or(text.len()));
     push_hidden(first, first.rfind('@').filter(|&at| is_user_info(&first[..at])), &mut out);
-    for piece in pieces {
+    while let Some(url) = rest.strip_prefix("://") {
+        let next = url.match_indices("://").map(|(at, _)| at).find(|&at| ends_in_scheme(&url[..at]));
+        let (url, others) = url.split_at(next.unwrap_or(url.len()));
         out.push_str("://");
-        push_hidden(piece, piece.rfind('@'), &mut out);
+        push_hidden(url, url.rfind('@'), &mut out);
+        rest = others;
     }
     out
+}
+
+/// Whether another URL begins at the end of this text: its scheme stands there, behind something that is none.
+fn ends_in_scheme(text: &str) -> bool {
+    text.rsplit_once([',', ';', ' ']).is_some_and(|(_, scheme)| scheme.chars().all(char::is_alphanumeric))
 }
 
 fn push_hidden(text: &str, until: Option<usize>, out: &mut String) {
@@ -124,7 +131,7 @@ fn push_hidden(text: &str, until: Option<usize>, out: &mut String) {
 /// Whether a text without a scheme in front, and with an `@` behind it, is a user and a password; a pattern or a path of
 /// JSON is not.
 fn is_user_info(text: &str) -> bool {
-    let name = |c: char| c.is_alphanumeric() || "._-/".contains(c);
+    let name = |c: char| c.is_alphanumeric() || "._-/@%+~".contains(c);
     text.split_once(':').is_some_and(|(user, _)| user.chars().all(name))
 }
 
@@ -145,6 +152,11 @@ mod tests {
             check(&format!("http://u:{wrong}@es:9200"), "http://[redacted]@es:9200");
             check(&format!("u:{wrong}@es:9200,http://b"), "[redacted]@es:9200,http://b");
             check(&format!("http:/u:{wrong}@es"), "[redacted]@es");
+        }
+        check("http://u:pa://ss@es:9200", "http://[redacted]@es:9200");
+        check("http://a/?b=http://c", "http://a/?b=http://c");
+        for user in ["u@corp", "u%40corp", "u+v", "u~v"] {
+            check(&format!("{user}:pw@es:9200"), "[redacted]@es:9200");
         }
     }
 

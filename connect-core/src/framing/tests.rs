@@ -1,5 +1,6 @@
 use super::*;
 use crate::{BatchBuilder, Chain, Output, PartitionId, Transform};
+use proptest::prelude::*;
 
 /// `<offset:value;`, and no frame for an empty value or one with an exclamation mark.
 struct Marks;
@@ -85,6 +86,90 @@ fn what_is_made_of_a_row_or_copied_out_has_no_frame() {
     assert_eq!(pieces(&all.get(2).unwrap().detach()), ["[c]"]);
     let renamed = Chain::new(vec![Arc::new(Rename)]).apply(all, 0).batch;
     assert_eq!(pieces(&renamed), ["<0:a;", "[b]", "<2:c;"]);
+}
+
+#[test]
+fn siblings_have_no_frame_which_would_be_the_same_one() {
+    struct Twice;
+    impl Transform for Twice {
+        fn apply(&self, record: Record<'_>, out: &mut Output) -> Result<(), crate::Error> {
+            (0..=record.origin().offset).for_each(|_| out.keep(record));
+            Ok(())
+        }
+    }
+    let twice = Chain::new(vec![Arc::new(Twice)]).apply(batch(&[Some("a"), Some("b")]), 0).batch;
+    assert_eq!(pieces(&twice), ["<0:a;", "[b]", "[b]"]);
+}
+
+#[derive(Clone, Debug)]
+enum Change {
+    /// These rows, in this order, by their numbers modulo those that are there.
+    Subset(Vec<prop::sample::Index>),
+    Detach(Vec<prop::sample::Index>),
+    Append(Vec<Option<String>>),
+    /// The partition goes.
+    Lose(u32),
+}
+
+fn change() -> impl Strategy<Value = Change> {
+    let rows = || prop::collection::vec(any::<prop::sample::Index>(), 0..6);
+    prop_oneof![
+        rows().prop_map(Change::Subset),
+        rows().prop_map(Change::Detach),
+        prop::collection::vec(prop::option::of("[ab!]{0,3}"), 0..5).prop_map(Change::Append),
+        (0..3_u32).prop_map(Change::Lose),
+    ]
+}
+
+proptest! {
+    /// Whatever is done to a batch, its pieces are its rows, each once, in order, in its own frame or in none.
+    #[test]
+    fn pieces_are_the_rows_whatever_was_done_to_a_batch(changes in prop::collection::vec(change(), 1..12)) {
+        let mut builder = BatchBuilder::new().framed_by(Marks);
+        let (mut batch, mut offset, mut dead) = (Batch::default(), 0, Vec::new());
+        for change in changes {
+            let pick = |rows: Vec<prop::sample::Index>| {
+                let mut known = std::collections::HashSet::new();
+                let rows = rows.iter().filter(|_| !batch.is_empty());
+                let rows = rows.map(|row| u32::try_from(row.index(batch.len())).unwrap());
+                rows.filter(|row| known.insert(*row)).collect::<Vec<_>>()
+            };
+            match change {
+                Change::Subset(rows) => batch = batch.subset(&pick(rows)),
+                Change::Detach(rows) => batch = batch.detach(&pick(rows)),
+                Change::Append(values) => {
+                    for value in values {
+                        let entry = Entry { offset, value: value.as_deref().map(str::as_bytes), ..Entry::default() };
+                        let slot = u32::try_from(offset % 3).unwrap();
+                        let id = PartitionId::new(slot, 1 + u32::try_from(dead.len()).unwrap());
+                        builder.push(id, &"topic".into(), 0, entry, [("h", None)]);
+                        offset += 1;
+                    }
+                    batch.append(builder.finish());
+                }
+                Change::Lose(slot) => {
+                    let now = u32::try_from(dead.len()).unwrap();
+                    dead.push(slot);
+                    batch.retain_live(|id| id.slot() != slot as usize || id.epoch() > now + 1);
+                }
+            }
+            let _counted = batch.payload_bytes();
+            let mut rows = batch.iter();
+            for piece in batch.pieces() {
+                match piece {
+                    Piece::Bare(record) => prop_assert_eq!(record.origin(), rows.next().unwrap().origin()),
+                    Piece::Framed { bytes, rows: number } => {
+                        let frames: Vec<u8> = rows.by_ref().take(number).flat_map(|row| {
+                            let value = row.value().unwrap();
+                            [format!("<{}:", row.origin().offset).as_bytes(), value, b";"].concat()
+                        }).collect();
+                        prop_assert_eq!(&*bytes, &frames);
+                    }
+                }
+            }
+            prop_assert!(rows.next().is_none());
+        }
+    }
 }
 
 #[test]

@@ -9,6 +9,7 @@ use super::{
     status::{PartitionStatus, TaskState, TaskStatus},
     tap::{TapStage, Taps},
 };
+use crate::retry::after;
 use crate::{Batch, Budget, Chain, Error, Source, Task, driven::DynSink};
 use futures_util::FutureExt;
 use std::{any::Any, panic::AssertUnwindSafe, sync::Arc, time::Duration};
@@ -155,7 +156,7 @@ impl Run {
                 }
                 // Nobody holds the pipeline any more: the same as a stop.
                 Woken::Order(None) => {
-                    deadline.get_or_insert(Instant::now() + self.options.stop_timeout);
+                    deadline.get_or_insert(after(Instant::now(), self.options.stop_timeout));
                     state.stop();
                 }
                 Woken::Deadline => return Ended::AtDeadline,

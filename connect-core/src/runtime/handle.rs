@@ -7,6 +7,7 @@ use super::{
     supervisor::{Command, Supervisor},
     tap::{Tap, TapStage, Taps},
 };
+use crate::retry::after;
 use std::{fmt, sync::Arc, time::Duration};
 use tokio::{
     sync::{mpsc, watch},
@@ -82,7 +83,7 @@ impl Handle {
     /// # Cancel safety
     /// Dropped early, some tasks may not have heard of it.
     pub async fn restart(&self) {
-        self.send(Command::Restart(Instant::now() + self.stop_timeout)).await;
+        self.send(Command::Restart(after(Instant::now(), self.stop_timeout))).await;
     }
 
     /// Delivers and commits what was read, gives the partitions up and ends all tasks; returns the last status. What
@@ -91,7 +92,7 @@ impl Handle {
     /// # Cancel safety
     /// The stop goes on if this is dropped.
     pub async fn stop(&self) -> Status {
-        self.send(Command::Stop(Instant::now() + self.stop_timeout)).await;
+        self.send(Command::Stop(after(Instant::now(), self.stop_timeout))).await;
         self.wait().await
     }
 

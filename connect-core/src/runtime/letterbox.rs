@@ -1,6 +1,7 @@
 //! Writes dead letters, one request at a time, until each is durable.
 
 use super::state::Posted;
+use crate::retry::after;
 use crate::{Backoff, BackoffConfig, Budget, Class, DeadLetters, Error, Letter};
 use std::{collections::VecDeque, future::pending, sync::Arc};
 use tokio::{task::JoinSet, time::Instant};
@@ -110,7 +111,7 @@ impl Letterbox {
         match transient {
             None => self.backoff.reset(),
             Some(error) => {
-                self.not_before = Some(Instant::now() + self.backoff.next_wait(error.retry_after()));
+                self.not_before = Some(after(Instant::now(), self.backoff.next_wait(error.retry_after())));
                 self.posted.push_back(Posted::Retrying(error));
             }
         }

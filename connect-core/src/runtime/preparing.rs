@@ -3,6 +3,7 @@
 //! A batch is kept back before it enters the books: as long as it waits, nothing of it counts as read, so a revoke, a
 //! stop or a restart meanwhile owes it nothing. Once it is handed on, the books drop what is not owned any more.
 
+use crate::retry::after;
 use crate::{Backoff, BackoffConfig, Batch, Chain, Class, Error, Event, PartitionId, Preparation};
 use std::{collections::VecDeque, future::pending};
 use tokio::time::{Instant, sleep_until, timeout_at};
@@ -136,7 +137,7 @@ impl Preparing {
         let report = error.report();
         tracing::warn!(error = %report, ?wait, "what the transforms need cannot be fetched, it is tried again");
         self.trouble = Some((since, report));
-        self.retry_at = Some(now + wait);
+        self.retry_at = Some(after(now, wait));
     }
 }
 
@@ -156,7 +157,7 @@ pub(super) async fn prepare(
             Ok(Err(error)) => return Err(error),
             Err(late) => Error::retriable("prepare the records", late),
         };
-        let again = Instant::now() + backoff.next_wait(error.retry_after());
+        let again = after(Instant::now(), backoff.next_wait(error.retry_after()));
         if again >= deadline {
             return Err(error.exhausted(backoff.attempts(), begun.elapsed()));
         }

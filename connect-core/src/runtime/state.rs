@@ -7,6 +7,7 @@ use super::{
     options::Options,
     partition::{Leaving, Partition},
 };
+use crate::retry::after;
 use crate::{Assigned, Batch, Commit, Delivery, Error, Flush, Letter, PartitionId, Task};
 use poison::Throttle;
 use std::collections::VecDeque;
@@ -94,7 +95,7 @@ impl State {
             partitions: Vec::new(),
             actions: VecDeque::new(),
             awaiting: 0,
-            commit_due: now + options.commit_interval,
+            commit_due: after(now, options.commit_interval),
             commit_after: now,
             since_commit: 0,
             urgent: false,

@@ -9,6 +9,7 @@ use super::{
     status::{TaskState, TaskStatus},
     tap::Taps,
 };
+use crate::retry::after;
 use crate::{Backoff, Budget, Class, Error, Task};
 use std::{future::pending, sync::Arc};
 use tokio::{
@@ -214,7 +215,7 @@ impl Supervisor {
         let wait = backoff.next_wait(error.retry_after());
         tracing::warn!(%pipeline, task, class, error = %report, ?wait, "a task has failed and starts again");
         self.status.send_modify(|status| status.restarts += 1);
-        Next::RunAt(Instant::now() + wait)
+        Next::RunAt(after(Instant::now(), wait))
     }
 
     /// No instance runs: waits for a command, or for the time to start again.

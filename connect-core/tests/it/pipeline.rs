@@ -2,8 +2,8 @@
 
 use async_trait::async_trait;
 use connect_core::{
-    DeadLetters, Error, Handle, Letter, Output, Pipeline, PipelineBuilder, Poison, Record, Status, TapStage,
-    TaskState, Transform,
+    Batch, Bulk, BulkConfig, BulkSink, DeadLetters, Error, Handle, Letter, Outcome, Output, Pipeline,
+    PipelineBuilder, Poison, Record, Status, TapStage, TaskState, Transform,
     testing::{CommitFault, Faults, FaultySink, Gate, How, MemoryLog, Point, Recording},
 };
 use std::{
@@ -59,6 +59,44 @@ async fn a_sink_that_panics_as_it_closes_takes_no_counts_with_it() {
     reconciled(&status);
     assert_eq!((status.counts().read, status.counts().delivered), (100, 100));
     each_once(&target, 100);
+}
+
+/// `Duration::MAX` is how people write "never" and "for ever".
+#[tokio::test(start_paused = true)]
+async fn times_may_be_as_long_as_times_can_be() {
+    struct Full(AtomicU32);
+    #[async_trait]
+    impl Bulk for Full {
+        async fn write(&self, _: &Batch) -> Result<Outcome, Error> {
+            match self.0.fetch_add(1, Ordering::Relaxed) {
+                0 => Err(Error::retriable("write", "full")),
+                _ => Ok(Outcome::delivered()),
+            }
+        }
+    }
+    let log = log_of(1, 100);
+    let config = BulkConfig {
+        linger: Duration::MAX,
+        retry_timeout: Some(Duration::MAX),
+        request_timeout: Duration::MAX,
+        batch_records: 100,
+        ..BulkConfig::default()
+    };
+    let source = log.clone();
+    let builder = Pipeline::builder("test")
+        .source(move |_| Ok(source.source("group", &["t"])))
+        .sink(move |_| Ok(BulkSink::new(Full(AtomicU32::new(0)), config.clone())))
+        .options(|o| {
+            o.commit_interval = Duration::MAX;
+            o.stop_timeout = Duration::MAX;
+            o.watchdog = Duration::MAX;
+        });
+    let handle = start(builder);
+    let delivered = handle.wait_until(|status| status.counts().delivered == 100);
+    tokio::time::timeout(Duration::from_secs(600), delivered).await.expect("delivered");
+    let status = handle.stop().await;
+    assert_eq!((status.state(), status.counts().abandoned), (TaskState::Stopped, 0), "{status:?}");
+    assert_eq!(log.committed("group", "t", 0), Some((100, None)));
 }
 
 #[tokio::test(start_paused = true)]

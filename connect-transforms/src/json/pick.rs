@@ -185,6 +185,22 @@ mod tests {
         assert_eq!(pick_bytes(b"{\"a\":[0,]}", &steps), Err(SyntaxError::Expected(8, "a value")));
     }
 
+    fn json() -> impl Strategy<Value = serde_json::Value> {
+        let leaf = prop_oneof![
+            any::<i64>().prop_map(Into::into),
+            "[x\"\\\\{}\\[\\],:é\n\u{1}]{0,12}".prop_map(serde_json::Value::from),
+            any::<bool>().prop_map(Into::into),
+            Just(serde_json::Value::Null),
+        ];
+        leaf.prop_recursive(4, 40, 5, |inner| {
+            prop_oneof![
+                prop::collection::vec(inner.clone(), 0..5).prop_map(serde_json::Value::from),
+                prop::collection::btree_map(prop_oneof!["a", "b\"", "é", "[a\\\\}]{0,2}"], inner, 0..5)
+                    .prop_map(|map| map.into_iter().collect::<serde_json::Map<_, _>>().into()),
+            ]
+        })
+    }
+
     proptest! {
         #[test]
         fn what_is_found_in_json_is_what_serde_json_finds(
@@ -209,6 +225,43 @@ mod tests {
                         serde_json::from_str(found).unwrap()
                     });
                     prop_assert_eq!(&found, pointer);
+                }
+            }
+        }
+
+        /// A byte put in, taken out or replaced anywhere.
+        #[test]
+        fn what_is_found_in_broken_json_is_json(
+            value in json(),
+            spaced: bool,
+            at: prop::sample::Index,
+            byte in prop_oneof![prop::sample::select(&b"\"\\{}[],: \n0ae.\xc3\x01\xff"[..]), any::<u8>()],
+            edit in 0..3,
+        ) {
+            let whole = if spaced { format!("{value:#}") } else { value.to_string() };
+            let mut text = whole.clone().into_bytes();
+            let at = at.index(text.len());
+            match edit {
+                0 => text[at] = byte,
+                1 => text.insert(at, byte),
+                _ => drop(text.remove(at)),
+            }
+            for steps in [
+                vec![name("a")], vec![name("b\"")], vec![Step::Index(1)], vec![name("é"), name("a")],
+                vec![Step::Index(0), name("a"), Step::Index(1)],
+            ] {
+                let pointer = steps.iter().try_fold(&value, |value, step| match step {
+                    Step::Name(name) => value.get(name),
+                    Step::Index(index) => value.get(*index),
+                });
+                let found = picked(&whole, &steps).unwrap();
+                prop_assert_eq!(&found.map(|found| serde_json::from_str(found).unwrap()), &pointer.cloned());
+                let of_bytes = pick_bytes(&text, &steps);
+                if let Ok(text) = std::str::from_utf8(&text) {
+                    prop_assert_eq!(&of_bytes, &picked(text, &steps));
+                }
+                if let Ok(Some(found)) = of_bytes {
+                    prop_assert!(is_value(found), "{}", found);
                 }
             }
         }

@@ -260,7 +260,7 @@ impl FileLines {
             Ok(Reached::End) => {
                 file.at_end = true;
                 if self.limits.follow && self.wake.is_none() {
-                    self.wake = Some(Instant::now() + self.poll_interval);
+                    self.wake = Some(crate::retry::after(Instant::now(), self.poll_interval));
                 }
             }
             Err(error) => self.failed = Some(error),

@@ -1,6 +1,7 @@
 //! When offsets are committed, and what the answers mean.
 
 use super::{Action, State, find_mut};
+use crate::retry::after;
 use crate::{Class, Commit, Error, Flush};
 use std::time::Duration;
 use tokio::time::Instant;
@@ -16,7 +17,7 @@ impl State {
         }
         self.urgent = false;
         self.since_commit = 0;
-        self.commit_due = now + self.options.commit_interval;
+        self.commit_due = after(now, self.options.commit_interval);
         let mut commits = Vec::new();
         for partition in self.partitions.iter_mut().flatten() {
             if let Some((offset, note)) = partition.ledger.wanted(partition.tracker.watermark()) {
