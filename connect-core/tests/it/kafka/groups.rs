@@ -161,6 +161,13 @@ async fn a_source_that_is_dropped_leaves_the_group() {
 }
 
 #[tokio::test]
+async fn a_source_that_was_never_opened_closes_at_once() {
+    let config = config(&unique("group"), "topic", "classic");
+    let waited = tokio::time::timeout(Duration::from_secs(1), Driver::new(config, 0).close()).await;
+    waited.expect("there is no thread to wait for");
+}
+
+#[tokio::test]
 async fn a_member_without_partitions_leaves_the_group() {
     let (topic, group) = (topic("idle", 1).await, unique("group"));
     let with_long_session = || config(&group, &topic, "classic").property("session.timeout.ms", "45000");
