@@ -1,4 +1,4 @@
-//! Members of a group: `delivery.md` §2 and §3.
+//! Members of a group. The rules are in `DELIVERY.md`.
 
 use super::{
     cluster::{PROTOCOLS, committed, fill, settled, topic, unique},
