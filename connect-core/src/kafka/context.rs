@@ -42,6 +42,7 @@ pub(super) struct ReaderContext {
     trouble: Mutex<Option<(RDKafkaErrorCode, String)>>,
     closing: AtomicBool,
     count: AtomicUsize,
+    said: Said,
 }
 
 impl ReaderContext {
@@ -88,7 +89,7 @@ impl ClientContext for ReaderContext {
     }
 
     fn error(&self, error: KafkaError, reason: &str) {
-        tracing::warn!(target: "librdkafka", %error, reason, "kafka client");
+        self.said.warn(&error, reason);
         if let Some(code) = error.rdkafka_error_code() {
             let mut trouble = self.trouble.lock().unwrap_or_else(PoisonError::into_inner);
             // A broker that refuses us counts as down a moment later, which explains nothing.
@@ -158,6 +159,24 @@ pub(super) fn give_up(consumer: &ReaderConsumer, list: &TopicPartitionList) -> K
                 }
             }
             consumer.incremental_unassign(&ours)
+        }
+    }
+}
+
+/// Client-wide errors in the log, each once until another one comes: while no broker can be reached, librdkafka tells so
+/// hundreds of times within seconds.
+#[derive(Debug, Default)]
+pub(super) struct Said(Mutex<String>);
+
+impl Said {
+    pub(super) fn warn(&self, error: &KafkaError, reason: &str) {
+        let line = format!("{error}: {reason}");
+        let mut last = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if *last == line {
+            tracing::debug!(target: "librdkafka", %error, reason, "kafka client, again");
+        } else {
+            tracing::warn!(target: "librdkafka", %error, reason, "kafka client");
+            *last = line;
         }
     }
 }

@@ -217,6 +217,7 @@ fn reach(client: &Client, topic: Option<&str>) -> Result<(), Error> {
 #[derive(Default)]
 pub(super) struct Answers {
     trouble: Mutex<Option<(Code, String)>>,
+    said: context::Said,
 }
 
 impl Answers {
@@ -235,7 +236,7 @@ impl ClientContext for Answers {
     }
 
     fn error(&self, error: KafkaError, reason: &str) {
-        tracing::warn!(target: "librdkafka", %error, reason, "kafka client");
+        self.said.warn(&error, reason);
         if let Some(code) = error.rdkafka_error_code() {
             let mut trouble = self.trouble.lock().unwrap_or_else(PoisonError::into_inner);
             // A broker that refuses us counts as down a moment later, which explains nothing.

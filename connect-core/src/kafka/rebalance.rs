@@ -388,5 +388,18 @@ impl Reader<'_> {
         if let Err(error) = answered.map_err(|error| failed("leave the group", error)).and(revoked) {
             tracing::warn!(error = %error.report(), "the last rebalance was not answered");
         }
+        self.leave_without_partitions();
+    }
+
+    /// Closing a cooperative consumer that has no partitions, librdkafka 2.12 does not leave the group
+    /// (`rd_kafka_cgrp_revoke_all_rejoin`: "terminating, skipping rejoin"), and until its session ends nobody who joins
+    /// is given anything. Without a subscription it does leave. Static members stay members (KIP-345).
+    fn leave_without_partitions(&self) {
+        let fixed = self.setup.client.get("group.instance.id").is_some();
+        let cooperative = matches!(self.consumer.rebalance_protocol(), RebalanceProtocol::Cooperative);
+        let empty = || self.consumer.assignment().is_ok_and(|assigned| assigned.count() == 0);
+        if cooperative && !fixed && !self.setup.preview && empty() {
+            self.consumer.unsubscribe();
+        }
     }
 }

@@ -36,6 +36,8 @@ pub struct KafkaSource {
     mailbox: Arc<Mailbox>,
     /// For the reader thread, once it starts.
     framer: Option<Box<dyn Framer>>,
+    /// There is, or was, a reader thread.
+    started: bool,
     /// Epochs that were announced and not revoked, by slot; 0: none.
     live: Vec<u32>,
 }
@@ -44,7 +46,14 @@ impl KafkaSource {
     /// A source for one task. Nothing is connected before [`Source::open`].
     #[must_use]
     pub fn new(config: KafkaConfig, task: &Task) -> Self {
-        Self { config, task: task.clone(), mailbox: Arc::default(), framer: None, live: Vec::new() }
+        Self {
+            config,
+            task: task.clone(),
+            mailbox: Arc::default(),
+            framer: None,
+            started: false,
+            live: Vec::new(),
+        }
     }
 
     /// Keeps track of what is ours, and takes out what is not.
@@ -93,6 +102,7 @@ impl Source for KafkaSource {
             .name(format!("kafka-{}", self.task))
             .spawn(move || run(&setup, framer, &mailbox, opened))
             .map_err(|error| Error::retriable("start the reader thread", error))?;
+        self.started = true;
         outcome.await.unwrap_or_else(|_| Err(super::errors::ended()))
     }
 
@@ -123,7 +133,10 @@ impl Source for KafkaSource {
 
     async fn close(&mut self) -> Result<(), Error> {
         self.mailbox.stop();
-        self.mailbox.ended().await;
+        // Where the sink could not be opened the source never was: no thread, whose end could be waited for.
+        if self.started {
+            self.mailbox.ended().await;
+        }
         Ok(())
     }
 }

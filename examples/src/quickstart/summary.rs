@@ -106,7 +106,13 @@ impl fmt::Display for Summary {
             writeln!(f, "{:9}{}  {holds}", status.name, counts.map(|count| format!("{count:>13}")).concat())?;
         }
         if let Some((id, document)) = self.documents.first() {
-            writeln!(f, "\nA document, {}/{}/_doc/{id}\n{}", self.url, earthquakes::TOPIC, document.source)?;
+            writeln!(
+                f,
+                "\nA document, {}/{}/_doc/{id}\n{}\n(with --keep it can be asked for by curl)",
+                self.url,
+                earthquakes::TOPIC,
+                document.source
+            )?;
         }
         writeln!(f, "\nThe objects:")?;
         for object in self.objects.iter().take(5) {

@@ -63,6 +63,23 @@ fn admin() -> AdminClient<DefaultClientContext> {
     client().create().expect("an admin client")
 }
 
+/// Waits until the group has this many members and no rebalance is under way.
+pub(crate) async fn settled(group: &str, members: usize) {
+    let (group, watcher) = (group.to_owned(), client().create::<BaseConsumer>().expect("a client"));
+    let look = move || {
+        for _ in 0..200 {
+            let list = watcher.fetch_group_list(Some(&group), WAIT).expect("the group");
+            if list.groups().iter().any(|found| found.state() == "Stable" && found.members().len() == members)
+            {
+                return;
+            }
+            std::thread::sleep(Duration::from_millis(100));
+        }
+        panic!("{group} has never had {members} members");
+    };
+    tokio::task::spawn_blocking(look).await.expect("it settles");
+}
+
 /// A new topic of this many partitions.
 pub(crate) async fn topic(name: &str, partitions: i32) -> String {
     topic_with(name, partitions, &[]).await

@@ -1,7 +1,7 @@
-//! Members of a group: `delivery.md` §2 and §3.
+//! Members of a group. The rules are in `DELIVERY.md`.
 
 use super::{
-    cluster::{PROTOCOLS, committed, fill, topic, unique},
+    cluster::{PROTOCOLS, committed, fill, settled, topic, unique},
     driver::{Driver, ROOM, beside, config},
 };
 use connect_core::{Class, Commit, PartitionId, Source};
@@ -158,6 +158,30 @@ async fn a_source_that_is_dropped_leaves_the_group() {
     let waited = tokio::time::timeout(Duration::from_secs(15), second.assigned(2)).await;
     waited.expect("sooner than the session of the first ends");
     second.close().await;
+}
+
+#[tokio::test]
+async fn a_source_that_was_never_opened_closes_at_once() {
+    let config = config(&unique("group"), "topic", "classic");
+    let waited = tokio::time::timeout(Duration::from_secs(1), Driver::new(config, 0).close()).await;
+    waited.expect("there is no thread to wait for");
+}
+
+#[tokio::test]
+async fn a_member_without_partitions_leaves_the_group() {
+    let (topic, group) = (topic("idle", 1).await, unique("group"));
+    let with_long_session = || config(&group, &topic, "classic").property("session.timeout.ms", "45000");
+    let mut owner = Driver::open(with_long_session()).await;
+    owner.assigned(1).await;
+    let idle = Driver::open_as(with_long_session(), 1).await;
+    beside(&mut owner, settled(&group, 2)).await;
+    assert!(idle.held.is_empty(), "one partition has one owner");
+    idle.close().await;
+    owner.close().await;
+    let mut next = Driver::open_as(with_long_session(), 2).await;
+    let waited = tokio::time::timeout(Duration::from_secs(15), next.assigned(1)).await;
+    waited.expect("sooner than the session of the idle member ends");
+    next.close().await;
 }
 
 #[tokio::test]

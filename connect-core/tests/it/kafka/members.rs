@@ -1,4 +1,4 @@
-//! Members that are expelled, killed, fenced or of the eager kind: `delivery.md` §2, §3 and §8.
+//! Members that are expelled, killed, fenced or of the eager kind. The rules are in `DELIVERY.md`.
 
 use super::{
     cluster::{PROTOCOLS, committed, delete_records, fill, set_offset, topic, unique},

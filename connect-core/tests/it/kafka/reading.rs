@@ -1,4 +1,4 @@
-//! What is read: `delivery.md` §4 and §5.
+//! What is read. The rules are in `DELIVERY.md`.
 
 use super::cluster::topic_with;
 use super::{

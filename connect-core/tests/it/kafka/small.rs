@@ -1,4 +1,4 @@
-//! What librdkafka holds of very small records: `delivery.md` §4.
+//! What librdkafka holds of very small records. The rules are in `DELIVERY.md`.
 
 use super::{
     cluster::{Producing, bootstrap, topic, unique},

@@ -1,4 +1,4 @@
-//! The sink and the dead letter queue: `delivery.md` §9.
+//! The sink and the dead letter queue. The rules are in `DELIVERY.md`.
 
 use super::{
     cluster::{bootstrap, delete, topic, topic_with, unique},
