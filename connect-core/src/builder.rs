@@ -180,9 +180,7 @@ impl BatchBuilder {
             whole: true,
         }
     }
-}
 
-impl BatchBuilder {
     /// What is in the arena, with the arena unless it is little.
     fn chunk(&mut self) -> Bytes {
         if self.arena.len() <= COPIED_MAX {

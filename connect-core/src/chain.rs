@@ -2,6 +2,7 @@
 
 use crate::{
     Batch, Error, Output, Preparation, Record, Transform,
+    batch::payload,
     framing::Frame,
     record::{ONLY, Row},
 };
@@ -93,7 +94,6 @@ impl Chain {
         let rejected = take_back(&mut batch, errors);
         let (filtered, fanned) = count_children(&mut batch, &originals, &rejected);
         batch.whole = filtered.is_empty() && fanned.is_empty() && rejected.is_empty();
-        batch.payload = crate::batch::payload(&batch.rows);
         drop_unused_chunks(&mut batch);
         let rejected = rejected.into_iter().map(|(_, record, error)| (record, error)).collect();
         Transformed { batch, filtered, fanned, rejected }
@@ -115,7 +115,7 @@ fn run_stage(stage: &dyn Transform, mut batch: Batch, now_ms: i64, errors: &mut 
             errors.push((record.row().original, error));
         }
     }
-    batch.payload = crate::batch::payload(&out.rows);
+    batch.payload = payload(&out.rows);
     batch.rows = out.rows;
     batch.topics = out.topics;
     batch.chunks.push(out.buf.into());
@@ -130,6 +130,7 @@ fn take_back(batch: &mut Batch, mut errors: Vec<(u32, Error)>) -> Vec<(u32, Batc
     errors.sort_by_key(|(original, _)| *original);
     errors.dedup_by_key(|(original, _)| *original);
     batch.rows.retain(|row| errors.binary_search_by_key(&row.original, |(original, _)| *original).is_err());
+    batch.payload = payload(&batch.rows);
     let originals = batch.originals.clone().expect("set before rows are taken back");
     let copy_out = |original: u32| Record::new(batch, &originals[original as usize]).original().detach();
     errors.into_iter().map(|(original, error)| (original, copy_out(original), error)).collect()

@@ -1,7 +1,8 @@
 //! Framing: what stands around a value in a request is written while the source copies the value.
 //!
 //! A body is then made of what was read. Without it each payload is touched twice more, for the copy into the body
-//! and for the look at what it holds, long after it has left the cache: a fourteenth of the CPU of a pass-through pipeline (`benches/README.md`).
+//! and for the look at what it holds, long after it has left the cache: a fourteenth of the CPU of a pass-through
+//! pipeline (`benches/README.md`).
 
 use crate::{
     Batch, Entry, Record,

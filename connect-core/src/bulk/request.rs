@@ -1,8 +1,7 @@
 //! Rows that are sent together, and what has happened to them so far.
 
 use super::config::Size;
-use crate::retry::after;
-use crate::{Backoff, BackoffConfig, Batch, Budget, Error};
+use crate::{Backoff, BackoffConfig, Batch, Budget, Error, retry::after};
 use std::time::Duration;
 use tokio::time::Instant;
 

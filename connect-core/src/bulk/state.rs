@@ -15,8 +15,9 @@ use super::{
     retries::Retries,
     verdicts::Verdicts,
 };
-use crate::retry::after;
-use crate::{Backoff, Batch, Budget, Class, Error, Flush, Outcome, PartitionId, Permit, Progress};
+use crate::{
+    Backoff, Batch, Budget, Class, Error, Flush, Outcome, PartitionId, Permit, Progress, retry::after,
+};
 use std::{
     collections::{HashSet, VecDeque},
     sync::Arc,

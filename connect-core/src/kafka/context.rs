@@ -39,10 +39,9 @@ pub(super) struct CommitResult {
 #[derive(Debug, Default)]
 pub(super) struct ReaderContext {
     told: Mutex<Vec<Told>>,
-    trouble: Mutex<Option<(RDKafkaErrorCode, String)>>,
     closing: AtomicBool,
     count: AtomicUsize,
-    said: Said,
+    errors: ClientErrors,
 }
 
 impl ReaderContext {
@@ -53,7 +52,7 @@ impl ReaderContext {
 
     /// The last client-wide error (no connection, refused credentials), with its reason.
     pub(super) fn trouble(&self) -> Option<(RDKafkaErrorCode, String)> {
-        self.trouble.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.errors.last()
     }
 
     /// Callbacks so far.
@@ -89,14 +88,7 @@ impl ClientContext for ReaderContext {
     }
 
     fn error(&self, error: KafkaError, reason: &str) {
-        self.said.warn(&error, reason);
-        if let Some(code) = error.rdkafka_error_code() {
-            let mut trouble = self.trouble.lock().unwrap_or_else(PoisonError::into_inner);
-            // A broker that refuses us counts as down a moment later, which explains nothing.
-            if !trouble.as_ref().is_some_and(|(before, _)| errors::is_refusal(*before)) {
-                *trouble = Some((code, reason.to_owned()));
-            }
-        }
+        self.errors.note(&error, reason);
     }
 }
 
@@ -163,20 +155,42 @@ pub(super) fn give_up(consumer: &ReaderConsumer, list: &TopicPartitionList) -> K
     }
 }
 
-/// Client-wide errors in the log, each once until another one comes: while no broker can be reached, librdkafka tells so
-/// hundreds of times within seconds.
+/// The client-wide errors of a client: what it says in the log, and what explains a call that failed.
 #[derive(Debug, Default)]
-pub(super) struct Said(Mutex<String>);
+pub(super) struct ClientErrors {
+    last: Mutex<Option<(RDKafkaErrorCode, String)>>,
+    /// The last line in the log.
+    said: Mutex<String>,
+}
 
-impl Said {
-    pub(super) fn warn(&self, error: &KafkaError, reason: &str) {
+impl ClientErrors {
+    /// An error came.
+    pub(super) fn note(&self, error: &KafkaError, reason: &str) {
+        self.say(error, reason);
+        if let Some(code) = error.rdkafka_error_code() {
+            let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
+            // A broker that refuses us counts as down a moment later, which explains nothing.
+            if !last.as_ref().is_some_and(|(before, _)| errors::is_refusal(*before)) {
+                *last = Some((code, reason.to_owned()));
+            }
+        }
+    }
+
+    /// The last error (no connection, refused credentials), with its reason.
+    pub(super) fn last(&self) -> Option<(RDKafkaErrorCode, String)> {
+        self.last.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Each line once until another one comes: while no broker can be reached, librdkafka tells so hundreds of times
+    /// within seconds.
+    fn say(&self, error: &KafkaError, reason: &str) {
         let line = format!("{error}: {reason}");
-        let mut last = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if *last == line {
+        let mut said = self.said.lock().unwrap_or_else(PoisonError::into_inner);
+        if *said == line {
             tracing::debug!(target: "librdkafka", %error, reason, "kafka client, again");
         } else {
             tracing::warn!(target: "librdkafka", %error, reason, "kafka client");
-            *last = line;
+            *said = line;
         }
     }
 }

@@ -138,15 +138,11 @@ impl Reader<'_> {
             return Err(error(&advice));
         }
         let error = error("");
-        tracing::error!(error = %error.report(), "data loss; going on at {low}");
         if next < low {
-            if let Some(slot) = self.table.get_mut(id) {
-                slot.next = low;
-            }
-            self.mailbox.deliver(Event::Gap(id, next..low, error));
-            self.repositions.push(id);
+            self.lose(id, next..low, error);
             Ok(())
         } else {
+            tracing::error!(error = %error.report(), "data loss; going on at {low}");
             // Watermarks never move backwards within an assignment: a new one begins. How much is lost is unknown.
             self.mailbox.tell(Event::Gap(id, next..next, error));
             self.begin_anew(id);
@@ -179,8 +175,13 @@ impl Reader<'_> {
         }
         let (topic, partition, next) = (Arc::clone(&slot.topic), slot.partition, slot.next);
         match self.end_of_broken(&topic, partition, next) {
-            Ok(end) => {
-                self.pass_broken(id, next..end, stop("data loss"));
+            Ok(end) if end > next => {
+                self.lose(id, next..end, stop("data loss"));
+                Ok(())
+            }
+            Ok(_) => {
+                tracing::warn!(about, reason, "a corrupt batch was whole when it was fetched again");
+                self.repositions.push(id);
                 Ok(())
             }
             Err(error) => Err(stop(&format!("its end was not found: {}; {by_hand}", error.report()))),
@@ -198,17 +199,13 @@ impl Reader<'_> {
         Search { client: &self.setup.client, topic, partition, deadline }.end(next, high)
     }
 
-    /// What could not be read is lost; if it can be read now, nothing is.
-    fn pass_broken(&mut self, id: PartitionId, offsets: Range<i64>, error: Error) {
-        if offsets.is_empty() {
-            tracing::warn!(error = %error.report(), "a corrupt batch was whole when it was fetched again");
-        } else {
-            tracing::error!(error = %error.report(), "data loss; going on at {}", offsets.end);
-            if let Some(slot) = self.table.get_mut(id) {
-                slot.next = offsets.end;
-            }
-            self.mailbox.deliver(Event::Gap(id, offsets, error));
+    /// Goes on behind offsets that cannot be read any more.
+    fn lose(&mut self, id: PartitionId, offsets: Range<i64>, error: Error) {
+        tracing::error!(error = %error.report(), "data loss; going on at {}", offsets.end);
+        if let Some(slot) = self.table.get_mut(id) {
+            slot.next = offsets.end;
         }
+        self.mailbox.deliver(Event::Gap(id, offsets, error));
         self.repositions.push(id);
     }
 }

@@ -197,7 +197,7 @@ pub(super) fn is_too_large(error: &Error) -> bool {
 fn reach(client: &Client, topic: Option<&str>) -> Result<(), Error> {
     let operation = "reach the kafka cluster";
     let metadata = client.client().fetch_metadata(topic.or(Some("")), OPEN_TIMEOUT);
-    let metadata = match (metadata, client.context().trouble()) {
+    let metadata = match (metadata, client.context().errors.last()) {
         (Ok(metadata), _) => metadata,
         (Err(_), Some((code, reason))) => return Err(errors::refused(operation, code, reason)),
         (Err(error), None) => return Err(errors::failed(operation, error)),
@@ -216,14 +216,7 @@ fn reach(client: &Client, topic: Option<&str>) -> Result<(), Error> {
 /// Hands deliveries to whoever waits for them.
 #[derive(Default)]
 pub(super) struct Answers {
-    trouble: Mutex<Option<(Code, String)>>,
-    said: context::Said,
-}
-
-impl Answers {
-    fn trouble(&self) -> Option<(Code, String)> {
-        self.trouble.lock().unwrap_or_else(PoisonError::into_inner).clone()
-    }
+    errors: context::ClientErrors,
 }
 
 impl ClientContext for Answers {
@@ -236,14 +229,7 @@ impl ClientContext for Answers {
     }
 
     fn error(&self, error: KafkaError, reason: &str) {
-        self.said.warn(&error, reason);
-        if let Some(code) = error.rdkafka_error_code() {
-            let mut trouble = self.trouble.lock().unwrap_or_else(PoisonError::into_inner);
-            // A broker that refuses us counts as down a moment later, which explains nothing.
-            if !trouble.as_ref().is_some_and(|(before, _)| errors::is_refusal(*before)) {
-                *trouble = Some((code, reason.to_owned()));
-            }
-        }
+        self.errors.note(&error, reason);
     }
 }
 

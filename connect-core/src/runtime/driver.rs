@@ -9,8 +9,7 @@ use super::{
     status::{PartitionStatus, TaskState, TaskStatus},
     tap::{TapStage, Taps},
 };
-use crate::retry::after;
-use crate::{Batch, Budget, Chain, Error, Source, Task, driven::DynSink};
+use crate::{Batch, Budget, Chain, Error, Source, Task, driven::DynSink, retry::after};
 use futures_util::FutureExt;
 use std::{any::Any, panic::AssertUnwindSafe, sync::Arc, time::Duration};
 use tokio::{

@@ -1,8 +1,7 @@
 //! Writes dead letters, one request at a time, until each is durable.
 
 use super::state::Posted;
-use crate::retry::after;
-use crate::{Backoff, BackoffConfig, Budget, Class, DeadLetters, Error, Letter};
+use crate::{Backoff, BackoffConfig, Budget, Class, DeadLetters, Error, Letter, retry::after};
 use std::{collections::VecDeque, future::pending, sync::Arc};
 use tokio::{task::JoinSet, time::Instant};
 

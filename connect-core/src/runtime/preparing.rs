@@ -3,8 +3,9 @@
 //! A batch is kept back before it enters the books: as long as it waits, nothing of it counts as read, so a revoke, a
 //! stop or a restart meanwhile owes it nothing. Once it is handed on, the books drop what is not owned any more.
 
-use crate::retry::after;
-use crate::{Backoff, BackoffConfig, Batch, Chain, Class, Error, Event, PartitionId, Preparation};
+use crate::{
+    Backoff, BackoffConfig, Batch, Chain, Class, Error, Event, PartitionId, Preparation, retry::after,
+};
 use std::{collections::VecDeque, future::pending};
 use tokio::time::{Instant, sleep_until, timeout_at};
 

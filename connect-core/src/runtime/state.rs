@@ -7,8 +7,7 @@ use super::{
     options::Options,
     partition::{Leaving, Partition},
 };
-use crate::retry::after;
-use crate::{Assigned, Batch, Commit, Delivery, Error, Flush, Letter, PartitionId, Task};
+use crate::{Assigned, Batch, Commit, Delivery, Error, Flush, Letter, PartitionId, Task, retry::after};
 use poison::Throttle;
 use std::collections::VecDeque;
 use tokio::time::Instant;

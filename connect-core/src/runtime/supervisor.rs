@@ -9,8 +9,7 @@ use super::{
     status::{TaskState, TaskStatus},
     tap::Taps,
 };
-use crate::retry::after;
-use crate::{Backoff, Budget, Class, Error, Task};
+use crate::{Backoff, Budget, Class, Error, Task, retry::after};
 use std::{future::pending, sync::Arc};
 use tokio::{
     sync::{mpsc, watch},

@@ -9,6 +9,7 @@ use std::sync::Arc;
 #[derive(Debug)]
 pub(crate) struct EsFramer {
     encoder: Arc<Encoder>,
+    operation: &'static [u8],
     /// Of the partition that the last row came from.
     target: Option<Target>,
 }
@@ -24,14 +25,12 @@ struct Target {
 impl EsFramer {
     /// `None`: documents do not stand in a body as they are.
     pub(crate) fn new(encoder: Arc<Encoder>) -> Option<Self> {
-        encoder.operation()?;
-        Some(Self { encoder, target: None })
+        Some(Self { operation: encoder.operation()?, encoder, target: None })
     }
 }
 
 impl Target {
-    fn new(encoder: &Encoder, topic: &Arc<str>, partition: i32) -> Self {
-        let operation = encoder.operation().unwrap_or_default();
+    fn new(encoder: &Encoder, operation: &[u8], topic: &Arc<str>, partition: i32) -> Self {
         let action = encoder.target(topic, partition, topic).map(|target| [operation, &target].concat());
         Self { topic: Arc::clone(topic), partition, action: action.ok() }
     }
@@ -45,7 +44,7 @@ impl Framer for EsFramer {
     fn before(&mut self, topic: &Arc<str>, partition: i32, entry: &Entry<'_>, out: &mut Vec<u8>) -> bool {
         let target = match &mut self.target {
             Some(known) if known.serves(topic, partition) => known,
-            other => other.insert(Target::new(&self.encoder, topic, partition)),
+            other => other.insert(Target::new(&self.encoder, self.operation, topic, partition)),
         };
         let identity = Identity { offset: entry.offset, index: None, key: entry.key };
         target.action.as_ref().is_some_and(|action| self.encoder.action(action, identity, out).is_ok())

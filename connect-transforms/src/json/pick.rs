@@ -20,16 +20,8 @@ pub(crate) enum Step {
 /// The value found is JSON. What stands before it was only stepped over, and what follows it was not looked at: of a
 /// text that is not JSON, or not UTF-8, a value may still be found.
 pub(crate) fn pick_bytes<'a>(json: &'a [u8], steps: &[Step]) -> Result<Option<&'a str>, SyntaxError> {
-    match Skip::new(json).find(steps) {
-        Some(None) => return Ok(None),
-        Some(Some(span)) => {
-            if let Ok(value) = std::str::from_utf8(&json[span])
-                && is_value(value)
-            {
-                return Ok(Some(value));
-            }
-        }
-        None => {}
+    if let Some(found) = pick_quickly(json, steps) {
+        return Ok(found);
     }
     let mut scanner = Scanner::new(json)?;
     let span = pick(&mut scanner, steps)?;
@@ -38,13 +30,19 @@ pub(crate) fn pick_bytes<'a>(json: &'a [u8], steps: &[Step]) -> Result<Option<&'
 
 /// As [`pick_bytes`], of a text that is known to be UTF-8.
 pub(crate) fn pick_text<'a>(text: &'a str, steps: &[Step]) -> Result<Option<&'a str>, SyntaxError> {
-    match Skip::new(text.as_bytes()).find(steps) {
-        Some(None) => return Ok(None),
-        Some(Some(span)) if is_value(&text[span.clone()]) => return Ok(Some(&text[span])),
-        _ => {}
+    if let Some(found) = pick_quickly(text.as_bytes(), steps) {
+        return Ok(found);
     }
     let span = pick(&mut Scanner::of(text), steps)?;
     Ok(span.map(|span| &text[span]))
+}
+
+/// By stepping over what stands before. The outer `None`: something is out of the ordinary, ask the scanner.
+#[allow(clippy::option_option, reason = "that nothing is there is an answer, too")]
+fn pick_quickly<'a>(json: &'a [u8], steps: &[Step]) -> Option<Option<&'a str>> {
+    let Some(span) = Skip::new(json).find(steps)? else { return Some(None) };
+    let value = std::str::from_utf8(&json[span]).ok()?;
+    is_value(value).then_some(Some(value))
 }
 
 fn is_value(text: &str) -> bool {

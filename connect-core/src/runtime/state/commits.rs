@@ -1,8 +1,7 @@
 //! When offsets are committed, and what the answers mean.
 
 use super::{Action, State, find_mut};
-use crate::retry::after;
-use crate::{Class, Commit, Error, Flush};
+use crate::{Class, Commit, Error, Flush, retry::after};
 use std::time::Duration;
 use tokio::time::Instant;
 
