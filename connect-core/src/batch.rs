@@ -5,7 +5,7 @@
 //! retry sends; [`Batch::append`] joins batches without touching a payload; [`Record::detach`] copies one record
 //! out, for whatever must be kept long.
 
-use crate::{Permit, Record, record::Row};
+use crate::{Permit, Record, framing::Strip, record::Row};
 use bytes::Bytes;
 use std::{ops::Range, sync::Arc};
 
@@ -56,6 +56,8 @@ pub struct Run {
     pub offsets: Range<i64>,
     /// Records as read; zero: only the position moved.
     pub rows: u32,
+    /// Bytes of their keys and values, as read.
+    pub bytes: u64,
 }
 
 /// Records on their way from a source to a sink.
@@ -69,6 +71,8 @@ pub struct Batch {
     /// The rows as read, where a transform made others; `None`: `rows` are as read.
     pub(crate) originals: Option<Arc<Vec<Row>>>,
     pub(crate) chunks: Vec<Bytes>,
+    /// Where the rows stand in their frames, in order, if each of them has one. Empty: look at the rows.
+    pub(crate) strips: Vec<Strip>,
     pub(crate) topics: Vec<Arc<str>>,
     pub(crate) permits: Vec<Arc<Permit>>,
     /// Bytes of keys and values, counted where the rows are made: bulk sinks ask at every step.
@@ -135,6 +139,7 @@ impl Batch {
             rows,
             originals: self.originals.clone(),
             chunks: self.chunks.clone(),
+            strips: Vec::new(),
             topics: self.topics.clone(),
             permits: self.permits.clone(),
             whole: false,
@@ -157,11 +162,12 @@ impl Batch {
             let old = &self.rows[row as usize];
             let run = *moved[old.run as usize].get_or_insert_with(|| {
                 let offsets = old.offset..old.offset + 1;
-                runs.push(Run { offsets, rows: 0, ..self.runs[old.run as usize].clone() });
+                runs.push(Run { offsets, rows: 0, bytes: 0, ..self.runs[old.run as usize].clone() });
                 length(&runs) - 1
             });
             let account = &mut runs[run as usize];
             account.rows += 1;
+            account.bytes += old.payload_bytes() as u64;
             account.offsets = account.offsets.start.min(old.offset)..account.offsets.end.max(old.offset + 1);
             let record = Record::new(self, old);
             let mut original = 0;
@@ -178,6 +184,7 @@ impl Batch {
             runs,
             originals: originals.map(Arc::new),
             chunks: vec![arena.into()],
+            strips: Vec::new(),
             topics: self.topics.clone(),
             permits: Vec::new(),
             whole: false,
@@ -200,6 +207,7 @@ impl Batch {
         let topics = length(&self.topics);
         let originals = self.join_originals(&mut other, runs, chunks);
         self.payload += other.payload;
+        self.join_strips(&other, chunks);
         self.rows.extend(other.rows.iter().map(|row| row.shifted(runs, chunks, topics, originals)));
         self.runs.append(&mut other.runs);
         self.chunks.append(&mut other.chunks);
@@ -252,11 +260,6 @@ impl Batch {
         })
     }
 
-    /// Payload bytes of some rows, with what their integers take.
-    pub(crate) fn rows_bytes(&self, rows: Range<usize>) -> u64 {
-        self.rows[rows].iter().map(|row| (row.payload_bytes() + size_of::<Row>()) as u64).sum()
-    }
-
     /// Drops the records of partitions for which `live` is false. The runs go too.
     pub(crate) fn retain_live(&mut self, live: impl Fn(PartitionId) -> bool) {
         if self.runs.iter().all(|run| live(run.id)) {
@@ -265,10 +268,11 @@ impl Batch {
         let (runs, rows) = (&self.runs, &mut self.rows);
         rows.retain(|row| live(runs[row.run as usize].id));
         self.payload = payload(rows);
+        self.strips.clear();
         // The rows name their runs by number: a dead run stays, as an empty one of a dead epoch.
         for run in &mut self.runs {
             if !live(run.id) {
-                run.rows = 0;
+                (run.rows, run.bytes) = (0, 0);
                 run.offsets.end = run.offsets.start;
             }
         }

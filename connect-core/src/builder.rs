@@ -3,7 +3,7 @@
 use crate::{
     Batch, Framer, PartitionId, Run,
     batch::length,
-    framing::Frame,
+    framing::{Frame, Strip},
     record::{AS_READ, NO_TIMESTAMP, ONLY, Row, Span, append, write_headers},
 };
 use bytes::Bytes;
@@ -56,6 +56,8 @@ pub struct BatchBuilder {
     aside: Vec<u8>,
     framer: Option<Box<dyn Framer>>,
     rows: Vec<Row>,
+    /// Rows with a frame.
+    framed: usize,
     runs: Vec<Run>,
     payload: usize,
     pool: Arc<Pool>,
@@ -96,15 +98,18 @@ impl BatchBuilder {
         entry: Entry<'_>,
         headers: impl IntoIterator<Item = (&'h str, Option<&'h [u8]>)>,
     ) {
+        let payload = entry.key.map_or(0, <[u8]>::len) + entry.value.map_or(0, <[u8]>::len);
         let run = self.run(id, topic, partition, entry.offset);
         run.offsets.end = entry.offset + 1;
         run.rows += 1;
+        run.bytes += payload as u64;
         if self.arena.capacity() == 0 {
             self.arena = self.pool.take();
         }
         let arena = &mut self.arena;
         let framer = self.framer.as_deref_mut();
         let framed = framer.and_then(|framer| Frame::write(framer, (topic, partition), &entry, arena));
+        self.framed += usize::from(framed.is_some());
         let (value, frame) = framed.unwrap_or_else(|| {
             (entry.value.map_or(Span::NONE, |value| append(arena, 0, value)), Frame::NONE)
         });
@@ -121,7 +126,7 @@ impl BatchBuilder {
             headers: write_headers(rest, chunk, headers),
             frame,
         };
-        self.payload += row.payload_bytes();
+        self.payload += payload;
         self.rows.push(row);
     }
 
@@ -136,7 +141,7 @@ impl BatchBuilder {
     fn run(&mut self, id: PartitionId, topic: &Arc<str>, partition: i32, offset: i64) -> &mut Run {
         if self.runs.last().is_none_or(|run| run.id != id) {
             let topic = Arc::clone(topic);
-            self.runs.push(Run { id, topic, partition, offsets: offset..offset, rows: 0 });
+            self.runs.push(Run { id, topic, partition, offsets: offset..offset, rows: 0, bytes: 0 });
         }
         let run = self.runs.last_mut().expect("there is one by now");
         debug_assert!(offset >= run.offsets.end, "offsets of a partition grow");
@@ -164,6 +169,9 @@ impl BatchBuilder {
     /// The batch; the builder is empty again.
     pub fn finish(&mut self) -> Batch {
         let mut chunks = vec![self.chunk()];
+        // Without a row that has none, there is nothing but frames in the arena.
+        let all_framed = std::mem::take(&mut self.framed) == self.rows.len();
+        let strips = if all_framed { Strip::all(&self.rows, &chunks[0]) } else { Vec::new() };
         if self.framer.is_some() {
             let next = Vec::with_capacity(self.aside.len());
             chunks.push(std::mem::replace(&mut self.aside, next).into());
@@ -174,6 +182,7 @@ impl BatchBuilder {
             runs: std::mem::take(&mut self.runs),
             originals: None,
             chunks,
+            strips,
             topics: Vec::new(),
             permits: Vec::new(),
             payload: std::mem::take(&mut self.payload),

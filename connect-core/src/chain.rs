@@ -117,6 +117,7 @@ fn run_stage(stage: &dyn Transform, mut batch: Batch, now_ms: i64, errors: &mut 
     }
     batch.payload = payload(&out.rows);
     batch.rows = out.rows;
+    batch.strips.clear();
     batch.topics = out.topics;
     batch.chunks.push(out.buf.into());
     batch

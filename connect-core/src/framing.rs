@@ -126,23 +126,57 @@ impl Frame {
     }
 }
 
+/// Rows that stand one behind the other in their frames.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Strip {
+    span: Span,
+    rows: usize,
+}
+
+impl Strip {
+    /// All rows of a batch whose first chunk holds their frames and nothing else.
+    pub(crate) fn all(rows: &[Row], chunk: &Bytes) -> Vec<Self> {
+        let strip = Self { span: Span::new(0, 0, chunk.len()), rows: rows.len() };
+        if rows.is_empty() { Vec::new() } else { vec![strip] }
+    }
+
+    fn piece(self, chunks: &[Bytes]) -> Piece<'static> {
+        let Span { chunk, start, len } = self.span;
+        let (start, end) = (start as usize, start as usize + len as usize);
+        Piece::Framed { bytes: chunks[chunk as usize].slice(start..end), rows: self.rows }
+    }
+}
+
 impl Batch {
+    /// Knows where all rows stand if both sides do.
+    pub(crate) fn join_strips(&mut self, other: &Self, chunks: u32) {
+        if self.strips.is_empty() || other.strips.is_empty() {
+            return self.strips.clear();
+        }
+        let moved = other.strips.iter().map(|strip| Strip { span: strip.span.shifted(chunks), ..*strip });
+        self.strips.extend(moved);
+    }
+
     /// The rows in order, neighbours in memory joined where they have frames.
     pub fn pieces(&self) -> impl Iterator<Item = Piece<'_>> {
-        let mut rest = self.rows.iter().peekable();
+        let mut strips = self.strips.iter();
+        let rows: &[Row] = if self.strips.is_empty() { &self.rows } else { &[] };
+        let mut rest = rows.iter().peekable();
         std::iter::from_fn(move || {
+            if let Some(strip) = strips.next() {
+                return Some(strip.piece(&self.chunks));
+            }
             let row = rest.next()?;
-            let Some(mut span) = Frame::of(row) else { return Some(Piece::Bare(Record::new(self, row))) };
-            let mut rows = 1;
+            let Some(span) = Frame::of(row) else { return Some(Piece::Bare(Record::new(self, row))) };
+            let mut strip = Strip { span, rows: 1 };
             while let Some(next) = rest.peek().and_then(|row| Frame::of(row))
-                && (next.chunk, next.start) == (span.chunk, span.start + span.len)
+                && (next.chunk, next.start) == (strip.span.chunk, strip.span.start + strip.span.len)
             {
-                span.len += next.len;
-                rows += 1;
+                strip.span.len += next.len;
+                strip.rows += 1;
                 rest.next();
             }
-            let (start, end) = (span.start as usize, span.start as usize + span.len as usize);
-            Some(Piece::Framed { bytes: self.chunks[span.chunk as usize].slice(start..end), rows })
+            Some(strip.piece(&self.chunks))
         })
     }
 }

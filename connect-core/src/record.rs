@@ -43,7 +43,7 @@ impl Span {
         Self { chunk, start: narrow(start), len: narrow(end - start) }
     }
 
-    fn shifted(self, chunks: u32) -> Self {
+    pub(crate) fn shifted(self, chunks: u32) -> Self {
         if self.chunk == NULL { self } else { Self { chunk: self.chunk + chunks, ..self } }
     }
 
@@ -196,11 +196,12 @@ impl<'a> Record<'a> {
         let run = &self.batch.runs[self.row.run as usize];
         let offsets = row.offset..row.offset + 1;
         Batch {
-            runs: vec![crate::Run { offsets, rows: 1, ..run.clone() }],
+            runs: vec![crate::Run { offsets, rows: 1, bytes: row.payload_bytes() as u64, ..run.clone() }],
             payload: row.payload_bytes(),
             rows: vec![row],
             originals,
             chunks: vec![arena.into()],
+            strips: Vec::new(),
             topics,
             permits: Vec::new(),
             whole: false,

@@ -4,7 +4,7 @@ use super::{
     ledger::Ledger,
     tracker::{Load, Tracker, Untrue},
 };
-use crate::{Assigned, Batch, Error, PartitionId, Run};
+use crate::{Assigned, Batch, Error, PartitionId, Run, record::Row};
 use std::{collections::HashMap, ops::Range, sync::Arc, time::Duration};
 use tokio::time::Instant;
 
@@ -70,7 +70,8 @@ impl Partition {
         rows: Range<usize>,
         now: Instant,
     ) -> Result<Load, Untrue> {
-        let load = Load { records: u64::from(run.rows), bytes: batch.rows_bytes(rows.clone()) };
+        let records = u64::from(run.rows);
+        let load = Load { records, bytes: run.bytes + records * size_of::<Row>() as u64 };
         let list = || batch.iter().skip(rows.start).take(rows.len()).map(|r| r.origin().offset).collect();
         self.tracker.read(run.offsets.clone(), load, now, list)?;
         Ok(load)
