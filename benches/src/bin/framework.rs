@@ -2,7 +2,7 @@
 //! `KafkaConfig` and `EsConfig`, a metrics recorder installed, dead letters and tracking on.
 //!
 //! `framework --bootstrap HOST:PORT --topic NAME --group ID --records N --url http://…
-//! [--count-allocations] [--in-flight 5]` ends when N records are delivered and committed, then prints its
+//! [--count-allocations] [--in-flight 5] [--batch-size 2000]` ends when N records are delivered and committed, then prints its
 //! figures.
 
 use benches::{
@@ -28,8 +28,10 @@ fn main() -> ExitCode {
 }
 
 fn run() -> Result<(), BoxError> {
-    let args =
-        Args::parse(&["bootstrap", "topic", "group", "records", "url", "in-flight"], &["count-allocations"])?;
+    let args = Args::parse(
+        &["bootstrap", "topic", "group", "records", "url", "in-flight", "batch-size"],
+        &["count-allocations"],
+    )?;
     // As many as the yardstick has: one thread reads, one sends.
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
     runtime.block_on(deliver(&args))
@@ -44,6 +46,7 @@ async fn deliver(args: &Args) -> Result<(), BoxError> {
     let letters = KafkaDeadLettersConfig::new(args.required("bootstrap")?, "bench-letters").create(1, 1);
     let mut es = EsConfig::new(vec![args.required("url")?.parse()?]);
     es.in_flight = args.value("in-flight", es.in_flight)?;
+    es.batch_records = args.value("batch-size", es.batch_records)?;
     let pipeline = Pipeline::builder("bench")
         .source(move |task| Ok(KafkaSource::new(kafka.clone(), task)))
         .sink(move |_| Elasticsearch::sink(&es))

@@ -13,8 +13,9 @@ use tokio::time::{Instant, timeout};
 /// Makes a [`Sink`] of a [`Bulk`].
 ///
 /// # What it does
-/// - Joins batches to requests (bytes, records, linger; see [`BulkConfig`]) without touching a payload. A full
-///   request goes at once, one that lingers when it is due, on a flush or on a revoke.
+/// - Joins batches to requests (bytes, records, linger; see [`BulkConfig`]) without touching a payload. A request that
+///   is full, or has no room for another batch like the last one, goes at once; one that lingers goes when it is due,
+///   on a flush or on a revoke.
 /// - Sends several requests at once: as many as the bytes of the budget allow, at most
 ///   [`in_flight_max`](BulkConfig::in_flight_max), half as many after an overload, one more per round of successes.
 /// - Sends again exactly the rows that failed with a retriable error or were not answered, with jittered backoff,

@@ -138,7 +138,8 @@ impl<B: Bulk> State<B> {
         }
         self.open.size = self.open.size.plus(added);
         self.open.due = Some(self.open.due.map_or(due, |earlier| earlier.min(due)));
-        if self.open.size.fills(self.max) {
+        // Another batch like this one would have to wait for the next request, and this one for it.
+        if !self.open.size.plus(added).fits(self.max) {
             self.seal();
         }
     }

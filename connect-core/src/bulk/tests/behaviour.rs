@@ -23,6 +23,23 @@ async fn batches_are_joined_until_a_request_is_full_and_the_rest_lingers() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_request_is_full_when_another_batch_like_the_last_would_not_fit() {
+    let target = Target::default();
+    let mut bench = Bench::new(&target, BulkConfig { batch_records: 250, ..config() });
+    let start = Instant::now();
+    bench.put_range(0, 100);
+    bench.put_range(100, 200);
+    bench.run().await.unwrap();
+    assert_eq!(target.times(), [start], "a third one would make it 300");
+    let later = Instant::now();
+    bench.put_range(200, 300);
+    bench.put_range(300, 350);
+    bench.run().await.unwrap();
+    assert_eq!(target.times(), [start, later + Duration::from_millis(50)], "50 more would make it 200");
+    bench.assert_clean();
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_batch_that_is_larger_than_a_request_is_cut() {
     let target = Target::default();
     let mut bench = Bench::new(&target, BulkConfig { batch_records: 4, batch_bytes: 40, ..config() });
