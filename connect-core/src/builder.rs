@@ -168,7 +168,8 @@ impl BatchBuilder {
 
     /// The batch; the builder is empty again.
     pub fn finish(&mut self) -> Batch {
-        let mut chunks = vec![self.chunk()];
+        let mut chunks = Vec::with_capacity(2);
+        chunks.push(self.chunk());
         // Without a row that has none, there is nothing but frames in the arena.
         let all_framed = std::mem::take(&mut self.framed) == self.rows.len();
         let strips = if all_framed { Strip::all(&self.rows, &chunks[0]) } else { Vec::new() };

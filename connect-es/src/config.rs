@@ -200,8 +200,9 @@ pub struct NodeUrl(reqwest::Url);
 
 impl NodeUrl {
     /// The URL of `path`, which has no slash in front, below this one.
-    pub(crate) fn join(&self, path: &str) -> String {
-        format!("{}/{path}", self.0.as_str().trim_end_matches('/'))
+    pub(crate) fn join(&self, path: &str) -> reqwest::Url {
+        let url = format!("{self}/{path}");
+        url.parse().expect("a path below a base URL is a URL")
     }
 }
 
@@ -277,7 +278,7 @@ mod tests {
             ("batch.size", "100"),
         ]);
         let config = EsConfig::parse(&settings).unwrap();
-        let urls: Vec<String> = config.urls.iter().map(|url| url.join("_bulk")).collect();
+        let urls: Vec<String> = config.urls.iter().map(|url| url.join("_bulk").into()).collect();
         assert_eq!(urls, ["http://a:9200/_bulk", "https://b/es/_bulk"]);
         assert_eq!((config.ids(), config.bulk().batch_records), (Ids::Key { versioned: false }, 100));
         assert!(!format!("{config:?}").contains("secret-word"));

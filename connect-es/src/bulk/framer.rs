@@ -3,7 +3,7 @@
 use super::encode::{Encoder, Identity};
 use connect_core::{Entry, Framer};
 use memchr::memchr;
-use std::sync::Arc;
+use std::{collections::HashMap, sync::Arc};
 
 /// Writes what the [`Encoder`] would write, for rows that need nothing else: those with a document on one line.
 #[derive(Debug)]
@@ -12,6 +12,8 @@ pub(crate) struct EsFramer {
     operation: &'static [u8],
     /// Of the partition that the last row came from.
     target: Option<Target>,
+    /// Of other partitions, one for each number: records come in runs of a partition, a few thousand at a time.
+    others: HashMap<i32, Target>,
 }
 
 #[derive(Debug)]
@@ -25,7 +27,15 @@ struct Target {
 impl EsFramer {
     /// `None`: documents do not stand in a body as they are.
     pub(crate) fn new(encoder: Arc<Encoder>) -> Option<Self> {
-        Some(Self { operation: encoder.operation()?, encoder, target: None })
+        Some(Self { operation: encoder.operation()?, encoder, target: None, others: HashMap::new() })
+    }
+
+    fn switch_to(&mut self, topic: &Arc<str>, partition: i32) {
+        let known = self.others.remove(&partition).filter(|target| target.serves(topic, partition));
+        let target = known.unwrap_or_else(|| Target::new(&self.encoder, self.operation, topic, partition));
+        if let Some(last) = self.target.replace(target) {
+            self.others.insert(last.partition, last);
+        }
     }
 }
 
@@ -42,12 +52,12 @@ impl Target {
 
 impl Framer for EsFramer {
     fn before(&mut self, topic: &Arc<str>, partition: i32, entry: &Entry<'_>, out: &mut Vec<u8>) -> bool {
-        let target = match &mut self.target {
-            Some(known) if known.serves(topic, partition) => known,
-            other => other.insert(Target::new(&self.encoder, self.operation, topic, partition)),
-        };
+        if !self.target.as_ref().is_some_and(|target| target.serves(topic, partition)) {
+            self.switch_to(topic, partition);
+        }
+        let action = self.target.as_ref().and_then(|target| target.action.as_deref());
         let identity = Identity { offset: entry.offset, index: None, key: entry.key };
-        target.action.as_ref().is_some_and(|action| self.encoder.action(action, identity, out).is_ok())
+        action.is_some_and(|action| self.encoder.action(action, identity, out).is_ok())
     }
 
     /// A line feed in it would end the document; the encoder knows what to do about it, and about all that is refused.

@@ -14,7 +14,7 @@ use connect_core::Error;
 use nodes::Nodes;
 use parts::Parts;
 use reqwest::{
-    Body, Response, StatusCode,
+    Body, Response, StatusCode, Url,
     header::{AUTHORIZATION, CONTENT_TYPE, HeaderValue, RETRY_AFTER},
 };
 use std::{
@@ -30,12 +30,15 @@ const ANSWER_BYTES_MAX: usize = 16 << 20;
 const REASON_BYTES_MAX: usize = 16 << 10;
 /// Connections that nobody used for this long are closed, as `max.connection.idle.time.ms` of Connect's sink.
 const IDLE: Duration = Duration::from_secs(60);
+const NDJSON: HeaderValue = HeaderValue::from_static("application/x-ndjson");
 
 /// The cluster.
 #[derive(Debug)]
 pub(crate) struct Client {
     http: reqwest::Client,
     urls: Vec<NodeUrl>,
+    /// Where each node takes bulk requests.
+    bulk_urls: Vec<Url>,
     authorization: Option<HeaderValue>,
     nodes: Mutex<Nodes>,
 }
@@ -87,6 +90,7 @@ impl Client {
         Ok(Self {
             http,
             urls: config.urls.clone(),
+            bulk_urls: config.urls.iter().map(|url| url.join("_bulk")).collect(),
             authorization: auth::authorization(config).map_err(fatal)?,
             nodes: Mutex::new(Nodes::new(config.urls.len())),
         })
@@ -95,7 +99,7 @@ impl Client {
     /// Sends a bulk request to one node, once.
     pub(crate) async fn bulk(&self, body: VecDeque<Bytes>) -> Result<Answered, Failure> {
         let node = self.nodes().pick(Instant::now());
-        let result = self.bulk_to(&self.urls[node], body).await;
+        let result = self.bulk_to(node, body).await;
         match &result {
             Err(failure) if failure.is_the_nodes() => self.nodes().failed(node, Instant::now()),
             _ => self.nodes().answered(node),
@@ -107,10 +111,10 @@ impl Client {
         self.nodes.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    async fn bulk_to(&self, url: &NodeUrl, body: VecDeque<Bytes>) -> Result<Answered, Failure> {
-        let body = Body::wrap(Parts(body));
-        let request =
-            self.http.post(url.join("_bulk")).header(CONTENT_TYPE, "application/x-ndjson").body(body);
+    async fn bulk_to(&self, node: usize, body: VecDeque<Bytes>) -> Result<Answered, Failure> {
+        let url = &self.urls[node];
+        let request = self.http.post(self.bulk_urls[node].clone()).header(CONTENT_TYPE, NDJSON);
+        let request = request.body(Body::wrap(Parts(body)));
         let response = self.send(url, request).await?;
         let wait = retry_after(&response);
         if !response.status().is_success() {
