@@ -28,6 +28,12 @@ impl Broken {
     pub(super) fn new(rule: &'static str, seen: impl Into<String>) -> Self {
         Self { rule, seen: seen.into() }
     }
+
+    /// Names the capability by which a harness says that it is meant to be so.
+    pub(super) fn unless_declared(self, capability: &str) -> Self {
+        let seen = format!("{}; if it is meant to be so, declare Capabilities::{capability}", self.seen);
+        Self { seen, ..self }
+    }
 }
 
 impl fmt::Display for Broken {

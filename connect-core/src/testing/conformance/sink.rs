@@ -38,6 +38,7 @@ use super::Report;
 pub use basics::{
     close_does_no_harm, each_record_is_reported_once, everything_is_readable_after_a_flush,
     nothing_is_reported_early, order_within_a_partition_is_kept, quiet_sinks_report_by_themselves,
+    too_much_uncommitted_ends_the_range,
 };
 pub use failure::{
     a_hard_stop_loses_nothing, faults_are_retried, redelivery_does_not_duplicate, secrets_stay_secret,
@@ -85,6 +86,7 @@ async fn run_list<H: SinkHarness>(make: &(impl Fn() -> H + Send + Sync)) -> Repo
         faults_are_retried,
         redelivery_does_not_duplicate,
         quiet_sinks_report_by_themselves,
+        too_much_uncommitted_ends_the_range,
         revoked_partitions_leave_nothing_behind,
         order_within_a_partition_is_kept,
         close_does_no_harm,

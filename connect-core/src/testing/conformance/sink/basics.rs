@@ -2,7 +2,7 @@
 
 use super::{
     Found, SinkHarness,
-    driver::{Books, CLOSES, Driver, compare_all, message, messages},
+    driver::{Books, CLOSES, Driver, UNCOMMITTED, compare_all, message, messages},
 };
 use crate::{
     Sink,
@@ -76,8 +76,27 @@ pub async fn quiet_sinks_report_by_themselves<H: SinkHarness>(harness: &H) -> Ch
         return Ok(Verdict::NotApplicable("the sink reports only when it is flushed"));
     }
     let mut driver = deliver(harness, false).await?;
-    driver.until_reported().await?;
+    let reported = driver.until_reported().await;
+    reported.map_err(|broken| broken.unless_declared("reports_when_quiet"))?;
     compare(harness).await?;
+    Ok(Verdict::Passed)
+}
+
+/// Told that a partition has too much uncommitted, the sink reports what was put of it, and the position behind that,
+/// without waiting for more: nothing more comes until it has.
+///
+/// # Errors
+/// The rule that was broken.
+pub async fn too_much_uncommitted_ends_the_range<H: SinkHarness>(harness: &H) -> Check {
+    let mut driver = Driver::start(harness, Books::default(), &[0, 1]).await?;
+    driver.put([messages(0, 0..4), messages(1, 0..4)].concat())?;
+    driver.put_position(0, 7)?;
+    driver.flush_uncommitted(0)?;
+    let patience = harness.capabilities().patience;
+    while driver.offset(0) < 7 {
+        let (more, offset) = (driver.step(patience).await?, driver.offset(0));
+        ensure(more, UNCOMMITTED, || format!("{patience:?} later, of 7 only {offset} can be committed"))?;
+    }
     Ok(Verdict::Passed)
 }
 
@@ -95,9 +114,10 @@ pub async fn order_within_a_partition_is_kept<H: SinkHarness>(harness: &H) -> Ch
     for partition in [0, 1] {
         let of_it = |found: &&Found| found.partition == partition;
         let offsets: Vec<i64> = found.iter().filter(of_it).map(|found| found.offset).collect();
-        ensure(offsets.is_sorted(), "the order of a partition is kept", || {
+        let kept = ensure(offsets.is_sorted(), "the order of a partition is kept", || {
             format!("partition {partition} reads {offsets:?}")
-        })?;
+        });
+        kept.map_err(|broken| broken.unless_declared("ordered"))?;
     }
     Ok(Verdict::Passed)
 }

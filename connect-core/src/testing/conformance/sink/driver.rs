@@ -27,6 +27,8 @@ const NOTED: &str =
 const NOTE_STANDS: &str = "a note once reported is never changed";
 const NOTE_OWN: &str = "if Assigned::note stands, it rebuilds exactly that range";
 pub(super) const RELEASED: &str = "give these partitions up: finish what can be finished, then report Released; nothing of them is left here";
+pub(super) const UNCOMMITTED: &str =
+    "this partition has too much uncommitted: end its range, and report Durable up to the last position put";
 pub(super) const CLOSES: &str = "close ends, whatever came before it";
 const METHODS: &str =
     "what may work in a moment is not an error but a job started again; an error ends the task";
@@ -175,6 +177,12 @@ impl<'h, H: SinkHarness> Driver<'h, H> {
 
     pub(super) fn flush(&mut self) -> Result<(), Broken> {
         self.sink.flush(Flush::Now).map_err(|error| refused("flush", &error))
+    }
+
+    /// Says that too much of a partition is uncommitted.
+    pub(super) fn flush_uncommitted(&mut self, partition: i32) -> Result<(), Broken> {
+        let id = self.id(partition);
+        self.sink.flush(Flush::Uncommitted(id)).map_err(|error| refused("flush", &error))
     }
 
     /// Flushes, and runs the sink until everything put is reported.
@@ -468,7 +476,10 @@ pub(super) fn compare_all(
             format!("{at} is there {} times", same.len())
         })?;
         let differs = verbatim && same.iter().any(|found| found.value != message.value);
-        ensure(!differs, READABLE, || format!("{at} is {:?} instead of {:?}", same[0].value, message.value))?;
+        let verbatim = ensure(!differs, READABLE, || {
+            format!("{at} is {:?} instead of {:?}", same[0].value, message.value)
+        });
+        verbatim.map_err(|broken| broken.unless_declared("verbatim"))?;
     }
     let expected: BTreeSet<(i32, i64)> = expected.iter().map(|(p, o, _)| (*p, *o)).collect();
     let foreign = found.iter().find(|found| !expected.contains(&(found.partition, found.offset)));
