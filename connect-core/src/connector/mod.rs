@@ -46,6 +46,7 @@
 //! | `transforms`, `predicates` and the keys below them | see [`read_transforms`] |
 
 mod config;
+mod own;
 mod plugin;
 #[cfg(all(test, feature = "kafka"))]
 mod tests;
@@ -54,7 +55,7 @@ pub use config::{ConnectorConfig, Tolerance};
 pub use plugin::{SinkPlugin, SourcePlugin};
 
 #[cfg(feature = "kafka")]
-use crate::kafka::{KafkaDeadLetters, KafkaLettersConfig, KafkaSourceConfig};
+use crate::kafka::{KafkaDeadLetters, KafkaLettersConfig};
 use crate::{
     Error, Pipeline, PipelineBuilder, Poison, Predicate, Transform,
     config::{ConfigError, Reader, Settings},
@@ -68,14 +69,11 @@ pub type Steps = Factory<Vec<Arc<dyn Transform>>>;
 
 type ReadSteps = Box<dyn Fn(&mut Reader<'_>) -> Option<Steps> + Send + Sync>;
 
-/// The source that is meant where none is named.
-const SOURCE: &str = "connect_core.kafka.KafkaSource";
-
 /// The plugins that configurations can name.
 pub struct Plugins {
-    /// Where records come from; Kafka is there already, with the feature `kafka`.
+    /// Where records come from; files are there already, and Kafka with the feature `kafka`.
     pub sources: Registry<SourcePlugin>,
-    /// Where records go.
+    /// Where records go; Kafka is there already, with the feature `kafka`.
     pub sinks: Registry<SinkPlugin>,
     /// What changes records.
     pub transforms: Registry<Arc<dyn Transform>>,
@@ -85,26 +83,17 @@ pub struct Plugins {
 }
 
 impl Plugins {
-    /// No plugins but Kafka as a source.
+    /// The plugins of this crate and no others: Kafka and files as sources, Kafka as a sink.
     ///
     /// # Panics
-    /// Never: it is the only one.
+    /// Never: their names differ.
     #[must_use]
     pub fn new() -> Self {
-        #[cfg_attr(not(feature = "kafka"), allow(unused_mut, reason = "there is no source to add"))]
-        let mut sources = Registry::new("source");
-        #[cfg(feature = "kafka")]
-        sources
-            .add(
-                crate::registry::Plugin::new(SOURCE, |config: KafkaSourceConfig| {
-                    Ok(SourcePlugin::kafka(config))
-                })
-                .alias("Kafka"),
-            )
-            .expect("there is no other source");
+        let (mut sources, mut sinks) = (Registry::new("source"), Registry::new("sink"));
+        own::register(&mut sources, &mut sinks).expect("the names differ");
         Self {
             sources,
-            sinks: Registry::new("sink"),
+            sinks,
             transforms: Registry::new("transform"),
             predicates: Registry::new("predicate"),
             first: Vec::new(),
@@ -141,7 +130,7 @@ impl Plugins {
     fn connector(&self, reader: &mut Reader<'_>) -> Option<Connector> {
         // All of them before the first `?`: each reports its own problems.
         let config = reader.read::<ConnectorConfig>();
-        let source = self.sources.read_or(SOURCE, "source.class", reader);
+        let source = self.sources.read_or(own::KAFKA_SOURCE, "source.class", reader);
         let sink = self.sinks.read("connector.class", reader);
         let letters = Letters::read(reader);
         let first: Vec<_> = self.first.iter().map(|read| read(reader)).collect();
@@ -194,7 +183,7 @@ impl Connector {
     pub fn builder(&self) -> Result<PipelineBuilder, Error> {
         let source = (self.source)()?;
         let mut builder = Pipeline::builder(&self.config.name)
-            .tasks_max(self.config.tasks_max)
+            .tasks_max(self.config.tasks_max.min(source.tasks_max))
             .options(|options| self.config.apply(options))
             .poison(match self.config.tolerance {
                 Tolerance::None => Poison::Fail,

@@ -16,6 +16,8 @@ pub struct SourcePlugin {
     /// Which topics it reads, so that dead letters don't go there.
     #[cfg(feature = "kafka")]
     pub(super) kafka: Option<KafkaConfig>,
+    /// The most tasks it can be shared by.
+    pub(super) tasks_max: u32,
 }
 
 impl SourcePlugin {
@@ -29,7 +31,14 @@ impl SourcePlugin {
             factory: Arc::new(move |task| Ok(Box::new(factory(task)?))),
             #[cfg(feature = "kafka")]
             kafka: None,
+            tasks_max: u32::MAX,
         }
+    }
+
+    /// No more tasks than these make sense, whatever `tasks.max` allows.
+    #[must_use]
+    pub fn tasks_max(self, tasks: u32) -> Self {
+        Self { tasks_max: tasks.max(1), ..self }
     }
 
     /// One that reads Kafka. `connect-` and the pipeline's name is the group that is not given.

@@ -160,6 +160,42 @@ fn a_validation_has_the_definitions_and_the_errors_of_all_parts() {
     assert_eq!(of("transforms.m.type")["value"]["errors"].as_array().unwrap().len(), 1);
 }
 
+/// Runs a connector from files, with more tasks than there can be, until it ends. Gives the values that were kept.
+async fn read_files(settings: &Settings) -> Vec<String> {
+    let (kept, mut plugins) = (Recording::new(), Plugins::new());
+    let target = kept.clone();
+    let keep = Plugin::new("KeepHere", move |(): ()| {
+        let target = target.clone();
+        Ok(SinkPlugin::new(move |_| Ok(target.sink())))
+    });
+    plugins.sinks.add(keep).expect("its name is free");
+    let handle = plugins.read(settings).unwrap().pipeline().unwrap().start();
+    let status = handle.wait().await;
+    assert_eq!((status.tasks.len(), status.state()), (1, crate::TaskState::Stopped), "{status:?}");
+    let text = |row: &crate::testing::Delivered| String::from_utf8(row.message.value.clone().unwrap().into());
+    kept.rows().iter().map(|row| text(row).unwrap()).collect()
+}
+
+#[tokio::test]
+async fn files_are_read_by_one_task_and_again_from_where_it_ended() {
+    let directory = tempfile::tempdir().unwrap();
+    let (log, offsets) = (directory.path().join("a.log"), directory.path().join("offsets.json"));
+    let settings = Settings::literal([
+        ("name", "p"),
+        ("tasks.max", "3"),
+        ("source.class", "FileLines"),
+        ("file", log.to_str().unwrap()),
+        ("topic", "lines"),
+        ("offset.storage.file.filename", offsets.to_str().unwrap()),
+        ("follow", "false"),
+        ("connector.class", "KeepHere"),
+    ]);
+    std::fs::write(&log, "one\ntwo\n").unwrap();
+    assert_eq!(read_files(&settings).await, ["one", "two"]);
+    std::fs::write(&log, "one\ntwo\nthree\n").unwrap();
+    assert_eq!(read_files(&settings).await, ["three"]);
+}
+
 #[test]
 fn steps_apply_in_the_order_of_their_reading() {
     let steps = [Mark("1"), Mark("2")].map(|mark| Arc::new(mark) as Arc<dyn Transform>);

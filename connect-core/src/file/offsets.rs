@@ -1,6 +1,6 @@
 //! Bookmarks in one file, replaced atomically.
 
-use crate::Error;
+use crate::{BoxError, Error};
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use std::{
@@ -9,7 +9,7 @@ use std::{
     fs::{self, File},
     io::{self, Write},
     path::{Path, PathBuf},
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, PoisonError, Weak},
 };
 
 /// Written into the file; another number means another program's format.
@@ -26,8 +26,8 @@ pub struct Bookmark {
     pub identity: String,
 }
 
-/// Bookmarks of sources that are not Kafka, by the source's name and partition. A clone is another handle on the
-/// same bookmarks, for the tasks of one process.
+/// Bookmarks of sources that are not Kafka, by the source's name and partition. All handles on a file within a process,
+/// cloned or opened, are handles on the same bookmarks, so that no one writes over what another has committed.
 ///
 /// # Contract
 /// - One process at a time uses a file. Nothing locks it.
@@ -57,20 +57,27 @@ pub struct FileOffsets {
 
 type Bookmarks = BTreeMap<(String, i32), Bookmark>;
 
+/// The bookmarks that this process has open, by the true path of their file.
+static OPEN: Mutex<BTreeMap<PathBuf, Weak<Mutex<Bookmarks>>>> = Mutex::new(BTreeMap::new());
+
 impl FileOffsets {
-    /// Reads the bookmarks at `path`. No file: no bookmarks yet.
+    /// Reads the bookmarks at `path`, unless they are open already. No file: no bookmarks yet.
     ///
     /// # Errors
-    /// Fatal, if the file cannot be read, or does not hold bookmarks: starting over silently would repeat everything.
+    /// Fatal, if there is no such directory, or the file cannot be read, or does not hold bookmarks: starting over
+    /// silently would repeat everything.
     pub fn open(path: impl Into<PathBuf>) -> Result<Self, Error> {
         let path = path.into();
-        let failed = |e: Corrupt| Error::fatal("read the bookmarks", e).about(path.display());
-        let bookmarks = match fs::read(&path) {
-            Ok(text) => parse(&text).map_err(failed)?,
-            Err(e) if e.kind() == io::ErrorKind::NotFound => Bookmarks::new(),
-            Err(e) => return Err(Error::fatal("read the bookmarks", e).about(path.display())),
+        let failed = |e: BoxError| Error::fatal("read the bookmarks", e).about(path.display());
+        let path = true_path(&path).map_err(|e| failed(e.into()))?;
+        let mut open = OPEN.lock().unwrap_or_else(PoisonError::into_inner);
+        open.retain(|_, bookmarks| bookmarks.strong_count() > 0);
+        let bookmarks = match open.get(&path).and_then(Weak::upgrade) {
+            Some(shared) => shared,
+            None => Arc::new(Mutex::new(read(&path).map_err(failed)?)),
         };
-        Ok(Self { path: path.into(), bookmarks: Arc::new(Mutex::new(bookmarks)) })
+        open.insert(path.clone(), Arc::downgrade(&bookmarks));
+        Ok(Self { path: path.into(), bookmarks })
     }
 
     /// Where `source` goes on in `partition`.
@@ -145,6 +152,21 @@ struct Line {
     note: Option<String>,
     #[serde(default, skip_serializing_if = "String::is_empty")]
     identity: String,
+}
+
+/// The path without links and dots in its directory; the file need not exist.
+fn true_path(path: &Path) -> io::Result<PathBuf> {
+    let name = path.file_name().ok_or(io::ErrorKind::InvalidFilename)?;
+    let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty());
+    Ok(directory.unwrap_or(Path::new(".")).canonicalize()?.join(name))
+}
+
+fn read(path: &Path) -> Result<Bookmarks, BoxError> {
+    match fs::read(path) {
+        Ok(text) => Ok(parse(&text)?),
+        Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(Bookmarks::new()),
+        Err(e) => Err(e.into()),
+    }
 }
 
 fn parse(text: &[u8]) -> Result<Bookmarks, Corrupt> {
@@ -240,17 +262,16 @@ mod tests {
             .commit([("a".into(), 0, bookmark(7, Some(b"\0note\xff"))), ("b".into(), 0, bookmark(1, None))])
             .unwrap();
         offsets.commit([("a".into(), 3, bookmark(9, Some(b"")))]).unwrap();
+        drop(offsets);
         let again = FileOffsets::open(&path).unwrap();
         assert_eq!(again.get("a", 0), Some(bookmark(7, Some(b"\0note\xff"))));
         assert_eq!(again.of("a").iter().map(|(partition, _)| *partition).collect::<Vec<_>>(), [0, 3]);
         assert_eq!(again.get("a", 3), Some(bookmark(9, Some(b""))));
         assert_eq!(again.of("b"), [(0, bookmark(1, None))]);
         again.commit([("a".into(), 0, bookmark(8, None))]).unwrap();
-        assert_eq!(
-            FileOffsets::open(&path).unwrap().get("a", 0),
-            Some(bookmark(8, None)),
-            "no note erases a note"
-        );
+        drop(again);
+        let last = FileOffsets::open(&path).unwrap().get("a", 0);
+        assert_eq!(last, Some(bookmark(8, None)), "no note erases a note");
         assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 1, "the temporary file is gone");
     }
 
@@ -290,14 +311,16 @@ mod tests {
         let error = offsets.commit([("a".into(), 0, bookmark(2, None))]).unwrap_err();
         assert_eq!(error.class(), Class::Retriable);
         assert_eq!(offsets.get("a", 0), Some(bookmark(1, None)));
+        drop(offsets);
         assert_eq!(FileOffsets::open(&path).unwrap().get("a", 0), Some(bookmark(1, None)));
     }
 
     #[test]
-    fn clones_share_their_bookmarks() {
+    fn handles_on_one_file_share_their_bookmarks() {
         let directory = tempfile::tempdir().unwrap();
+        fs::create_dir(directory.path().join("d")).unwrap();
         let offsets = FileOffsets::open(directory.path().join("o")).unwrap();
-        let other = offsets.clone();
+        let other = FileOffsets::open(directory.path().join("d/../o")).unwrap();
         std::thread::scope(|scope| {
             for (n, handle) in [(0, &offsets), (1, &other)] {
                 scope.spawn(move || {
@@ -307,6 +330,7 @@ mod tests {
                 });
             }
         });
+        drop((offsets, other));
         let stored = FileOffsets::open(directory.path().join("o")).unwrap();
         assert_eq!(stored.of("a"), [(0, bookmark(19, None)), (1, bookmark(19, None))]);
     }

@@ -1,6 +1,9 @@
 //! What a configuration can say of Kafka, by keys.
 
-use super::{KafkaConfig, KafkaDeadLettersConfig, OnDataLoss, StartPosition, TooLarge, check, producer};
+use super::{
+    KafkaConfig, KafkaDeadLettersConfig, KafkaSinkConfig, OnDataLoss, StartPosition, TooLarge, check,
+    producer,
+};
 use crate::config::{Passthrough, Problems, Type, Value, not_empty};
 use std::{collections::BTreeMap, time::Duration};
 
@@ -93,6 +96,12 @@ fn producer_properties(config: &ProducerConfig, problems: &mut Problems) {
     }
 }
 
+fn target_properties(config: &TargetProducerConfig, problems: &mut Problems) {
+    for (name, what) in check::properties(&config.properties, producer::OURS) {
+        problems.add(format!("target.override.{name}"), what);
+    }
+}
+
 fn not_a_topic(name: &str) -> String {
     format!("{name} is no name of a topic: use letters, digits, `.`, `_` and `-`")
 }
@@ -112,6 +121,36 @@ impl KafkaSourceConfig {
             DataLoss::Continue => OnDataLoss::Continue,
         });
         KafkaConfig { properties: self.consumer.properties.clone(), ..kafka }
+    }
+}
+
+crate::config! {
+    /// Writes to Kafka's topics. Its keys begin with `target.`, since the source may be Kafka too.
+    pub struct KafkaTargetConfig {
+        /// The brokers that are written to, `host:port`, separated by commas.
+        "target.bootstrap.servers" => bootstrap: String, importance: High, group: "Target", check: not_empty, allowed: "host:port, separated by commas";
+        /// The topic of all records; each keeps its own, if not given. In the cluster that is read from, name another topic
+        /// than those that are read, here or by a transform: what is written there would be read again, for ever.
+        "target.topic" => topic: Option<String>, importance: High, group: "Target", check: topic_name;
+        /// How the producer is set up beside that.
+        nested "" => producer: TargetProducerConfig;
+    }
+}
+
+crate::config! {
+    /// Properties of librdkafka's producer. By themselves, so that what is wrong with other keys hides nothing of them.
+    pub struct TargetProducerConfig {
+        /// Properties of librdkafka's producer.
+        prefix "target.override." => properties: Passthrough;
+    } check target_properties
+}
+
+impl KafkaTargetConfig {
+    /// What the sink is told.
+    #[must_use]
+    pub fn kafka(&self) -> KafkaSinkConfig {
+        let sink = KafkaSinkConfig::new(&self.bootstrap).properties(self.producer.properties.clone());
+        self.topic.iter().fold(sink, KafkaSinkConfig::topic)
     }
 }
 
@@ -319,6 +358,29 @@ mod tests {
         assert!(!error.contains("hunter2secret"), "{error}");
         for topics in [&[][..], &[("topics", "a"), ("topics.regex", "a")]] {
             assert!(source(topics).is_err_and(|error| error.contains("give either topics or topics.regex")));
+        }
+    }
+
+    #[test]
+    fn a_target_has_its_own_brokers_and_properties() {
+        let settings = [
+            ("target.bootstrap.servers", "c:9092"),
+            ("target.topic", "copies"),
+            ("target.override.linger.ms", "5"),
+        ];
+        let sink = KafkaTargetConfig::parse(&Settings::literal(settings)).unwrap().kafka();
+        let sink = format!("{sink:?}");
+        for part in ["c:9092", "Some(\"copies\")", "\"linger.ms\": \"5\""] {
+            assert!(sink.contains(part), "{part}: {sink}");
+        }
+        let wrong = [("target.topic", "no topic"), ("target.override.acks", "1")];
+        let error = KafkaTargetConfig::parse(&Settings::literal(wrong)).unwrap_err().to_string();
+        for part in [
+            "target.bootstrap.servers: required",
+            "target.topic = \"no topic\": no topic is no name of a topic",
+            "target.override.acks = \"1\": ",
+        ] {
+            assert!(error.contains(part), "{part} is not in {error}");
         }
     }
 

@@ -23,6 +23,9 @@ mod table;
 
 pub use config::{KafkaConfig, OnDataLoss, StartPosition, Topics};
 pub use dead_letters::{KafkaDeadLetters, KafkaDeadLettersConfig, TooLarge};
-pub use keys::{ConsumerConfig, DataLoss, KafkaLettersConfig, KafkaSourceConfig, Oversized, ProducerConfig};
+pub use keys::{
+    ConsumerConfig, DataLoss, KafkaLettersConfig, KafkaSourceConfig, KafkaTargetConfig, Oversized,
+    ProducerConfig, TargetProducerConfig,
+};
 pub use sink::{KafkaSink, KafkaSinkConfig};
 pub use source::KafkaSource;

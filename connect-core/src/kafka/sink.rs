@@ -42,6 +42,10 @@ impl KafkaSinkConfig {
         self
     }
 
+    pub(super) fn properties(self, properties: Passthrough) -> Self {
+        Self { properties, ..self }
+    }
+
     /// Sets a librdkafka property, checked when the sink is made.
     #[must_use]
     pub fn property(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {

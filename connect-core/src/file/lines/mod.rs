@@ -75,6 +75,7 @@ pub struct FileLines {
     offsets: FileOffsets,
     limits: Limits,
     poll_interval: Duration,
+    preview: bool,
     files: Vec<Followed>,
     builder: BatchBuilder,
     /// Blocking work. At most one read and one commit at a time.
@@ -136,6 +137,7 @@ impl FileLines {
             offsets,
             limits: Limits { line_bytes: LINE_BYTES_MAX, follow: false },
             poll_interval: POLL_INTERVAL,
+            preview: false,
             files: Vec::new(),
             builder: BatchBuilder::new(),
             jobs: JoinSet::new(),
@@ -163,6 +165,14 @@ impl FileLines {
     #[must_use]
     pub fn poll_interval(mut self, interval: Duration) -> Self {
         self.poll_interval = interval;
+        self
+    }
+
+    /// Whether the files are only looked at ([`Task::preview`](crate::Task::preview)): no bookmark is written, not even
+    /// for the number of a new file's partition. Off by default.
+    #[must_use]
+    pub fn preview(mut self, preview: bool) -> Self {
+        self.preview = preview;
         self
     }
 
@@ -285,7 +295,8 @@ impl FileLines {
 impl Source for FileLines {
     async fn open(&mut self) -> Result<(), Error> {
         let (topic, pattern, offsets) = (Arc::clone(&self.topic), self.pattern.clone(), self.offsets.clone());
-        let found = spawn_blocking(move || discover(&topic, &pattern, &offsets)).await;
+        let preview = self.preview;
+        let found = spawn_blocking(move || discover(&topic, &pattern, &offsets, preview)).await;
         self.files = found.map_err(|e| Error::retriable("list the files", e))??;
         let assigned = |file: &Followed| Assigned {
             id: file.id,
@@ -358,7 +369,12 @@ impl Source for FileLines {
 }
 
 /// Lists the files, gives new ones a partition and opens all of them where their bookmarks say.
-fn discover(topic: &str, pattern: &Path, offsets: &FileOffsets) -> Result<Vec<Followed>, Error> {
+fn discover(
+    topic: &str,
+    pattern: &Path,
+    offsets: &FileOffsets,
+    preview: bool,
+) -> Result<Vec<Followed>, Error> {
     let paths = find::find(pattern)?;
     if paths.is_empty() {
         return Err(Error::fatal("list the files", "no file has such a name").about(pattern.display()));
@@ -375,7 +391,7 @@ fn discover(topic: &str, pattern: &Path, offsets: &FileOffsets) -> Result<Vec<Fo
             free += 1;
         }
     }
-    if !new.is_empty() {
+    if !new.is_empty() && !preview {
         // Before the first record: a file that was begun must keep its number.
         offsets.commit(new)?;
     }

@@ -414,3 +414,12 @@ async fn problems_of_several_files_are_told_at_once() {
     let none = files.source("*.csv").open().await.unwrap_err().report();
     assert!(none.contains("no file has such a name") && none.contains("*.csv"), "{none}");
 }
+
+#[tokio::test]
+async fn a_preview_reads_and_leaves_no_bookmark() {
+    let files = Files::new();
+    files.write("a.log", "one\n");
+    let mut source = opened(files.source("a.log").preview(true)).await;
+    assert_eq!(rest(&mut source).await, [(0, 3, "one".into())]);
+    assert!(!files.path("offsets.json").exists());
+}
