@@ -93,6 +93,9 @@ impl fmt::Debug for Letter {
 pub trait DeadLetters: Send + Sync + 'static {
     /// Checks the target before the first record.
     ///
+    /// # Cancel safety
+    /// May be dropped; the instance is then dropped too.
+    ///
     /// # Errors
     /// Fatal, all problems at once; retriable if the target is merely away.
     async fn open(&self) -> Result<(), Error>;

@@ -186,6 +186,9 @@ pub trait Sink: Send + 'static {
 
     /// The last call of a graceful stop; nothing is in flight any more.
     ///
+    /// # Cancel safety
+    /// Dropped after 10 s; the sink is then dropped too.
+    ///
     /// # Errors
     /// Logged, nothing more.
     async fn close(&mut self) -> Result<(), Error>;

@@ -119,6 +119,9 @@ pub trait Source: Send {
 
     /// Connects and checks what can be checked.
     ///
+    /// # Cancel safety
+    /// May be dropped; the source is then dropped too.
+    ///
     /// # Errors
     /// All problems at once, fatal; retriable if the other side is merely away.
     async fn open(&mut self) -> Result<(), Error>;
@@ -142,6 +145,9 @@ pub trait Source: Send {
     fn hold(&mut self, ids: &[PartitionId], held: bool);
 
     /// Leaves in good order. Called once, after the last commit was answered or the deadline has passed.
+    ///
+    /// # Cancel safety
+    /// Dropped after 10 s; the source is then dropped too.
     ///
     /// # Errors
     /// What could not be ended well; logged, nothing more.

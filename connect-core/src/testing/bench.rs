@@ -28,6 +28,9 @@ impl<S: Sink> Bench<S> {
 
     /// See [`Sink::open`].
     ///
+    /// # Cancel safety
+    /// As the sink's.
+    ///
     /// # Errors
     /// The sink's.
     pub async fn open(&mut self) -> Result<(), Error> {
@@ -97,6 +100,9 @@ impl<S: Sink> Bench<S> {
     }
 
     /// See [`Sink::close`].
+    ///
+    /// # Cancel safety
+    /// As the sink's.
     ///
     /// # Errors
     /// The sink's.

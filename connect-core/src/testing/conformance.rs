@@ -3,6 +3,9 @@
 //! Each check is one function; `run_all` runs them all, each against a target of its own, and returns a [`Report`].
 //! A check that fails names the rule of the contract that was broken and quotes it. What a plugin cannot do is
 //! declared in its harness; a check that does not apply for that reason is listed as such, never left out.
+//!
+//! # Cancel safety
+//! Every check may be dropped; what was written stays at the target.
 
 pub mod pipeline;
 mod report;
