@@ -58,6 +58,8 @@ pub(super) fn connect(setup: &Setup) -> Result<ReaderConsumer, Error> {
         .client
         .create_with_context(ReaderContext::default())
         .map_err(|error| Error::fatal("create the kafka consumer", check::without_secrets(error)))?;
+    // Without an answer the next line says so, but not before a time-out.
+    tracing::info!(brokers = setup.config.bootstrap, "connecting to kafka");
     check::reachable(&consumer, &setup.config.topics, setup.call_timeout * 2)?;
     Ok(consumer)
 }
