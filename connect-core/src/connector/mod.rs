@@ -45,8 +45,8 @@
 //! | `errors.deadletterqueue.…`, `producer.override.…` | the dead letter queue |
 //! | `transforms`, `predicates` and the keys below them | see [`read_transforms`] |
 
+mod builtin;
 mod config;
-mod own;
 mod plugin;
 #[cfg(all(test, feature = "kafka"))]
 mod tests;
@@ -90,7 +90,7 @@ impl Plugins {
     #[must_use]
     pub fn new() -> Self {
         let (mut sources, mut sinks) = (Registry::new("source"), Registry::new("sink"));
-        own::register(&mut sources, &mut sinks).expect("the names differ");
+        builtin::register(&mut sources, &mut sinks).expect("the names differ");
         Self {
             sources,
             sinks,
@@ -130,13 +130,17 @@ impl Plugins {
     fn connector(&self, reader: &mut Reader<'_>) -> Option<Connector> {
         // All of them before the first `?`: each reports its own problems.
         let config = reader.read::<ConnectorConfig>();
-        let source = self.sources.read_or(own::KAFKA_SOURCE, "source.class", reader);
+        let source = self.sources.read_or(builtin::KAFKA_SOURCE, "source.class", reader);
         let sink = self.sinks.read("connector.class", reader);
         let letters = Letters::read(reader);
         let first: Vec<_> = self.first.iter().map(|read| read(reader)).collect();
         let transforms = read_transforms(&self.transforms, &self.predicates, reader);
         let (config, letters, source) = (config?, letters?, source?);
         letters.check(&config, &source, reader)?;
+        #[cfg(feature = "kafka")]
+        if let (Some(sink), Some(transforms)) = (&sink, &transforms) {
+            no_circle(&source, sink, transforms.is_empty(), reader)?;
+        }
         let first = first.into_iter().collect::<Option<_>>()?;
         Some(Connector { config, source, sink: sink?, letters, first, transforms: transforms? })
     }
@@ -212,6 +216,29 @@ impl fmt::Debug for Connector {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Connector").field("config", &self.config).finish_non_exhaustive()
     }
+}
+
+/// What is written to a topic that is read comes back for ever. A transform may give each record another topic.
+#[cfg(feature = "kafka")]
+fn no_circle(
+    source: &Factory<SourcePlugin>,
+    sink: &Factory<SinkPlugin>,
+    unchanged: bool,
+    reader: &mut Reader<'_>,
+) -> Option<()> {
+    // A plugin that cannot be made says so when the pipeline is.
+    let (Some(source), Some(target)) = (source().ok()?.kafka, sink().ok()?.kafka) else { return Some(()) };
+    let (brokers, topic) = (&target.bootstrap, target.topic.as_deref());
+    let circle = match topic {
+        Some(topic) => source.reads(brokers, topic),
+        None => unchanged && source.shares_a_broker(brokers),
+    };
+    if !circle {
+        return Some(());
+    }
+    let what = "the source reads this topic of the same cluster, so each record would come back";
+    reader.problem("target.topic", what, Some("a topic that is not read".to_owned()));
+    None
 }
 
 /// Where dead letters go, if anywhere.

@@ -1,7 +1,9 @@
 //! What the plugins of a registry make.
 
 #[cfg(feature = "kafka")]
-use crate::kafka::{KafkaConfig, KafkaSource, KafkaSourceConfig};
+use crate::kafka::{
+    KafkaConfig, KafkaSink, KafkaSinkConfig, KafkaSource, KafkaSourceConfig, KafkaTargetConfig,
+};
 use crate::{
     Bulk, BulkConfig, BulkSink, Error, Sink, Source, Task,
     driven::Driven,
@@ -61,6 +63,9 @@ impl fmt::Debug for SourcePlugin {
 #[derive(Clone)]
 pub struct SinkPlugin {
     pub(crate) factory: SinkFactory,
+    /// Which topics it writes to, so that they are not those that are read.
+    #[cfg(feature = "kafka")]
+    pub(super) kafka: Option<KafkaSinkConfig>,
 }
 
 impl SinkPlugin {
@@ -74,7 +79,19 @@ impl SinkPlugin {
             factory: Arc::new(move |task, budget, options| {
                 Ok(Box::new(Driven::new(factory(task)?, budget).redelivery(options.redelivery())))
             }),
+            #[cfg(feature = "kafka")]
+            kafka: None,
         }
+    }
+
+    /// One that writes to Kafka.
+    #[cfg(feature = "kafka")]
+    #[must_use]
+    pub fn kafka(config: &KafkaTargetConfig) -> Self {
+        let kafka = config.kafka();
+        let target = kafka.clone();
+        let sink = Self::bulk(BulkConfig::default(), move |_| KafkaSink::new(kafka.clone()));
+        Self { kafka: Some(target), ..sink }
     }
 
     /// One for the 20-line kind of sink, batched as `config` says.

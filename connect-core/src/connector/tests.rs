@@ -136,6 +136,29 @@ fn records_that_will_never_work_stop_it_are_dropped_or_go_to_the_queue() {
 }
 
 #[test]
+fn what_is_written_where_it_is_read_would_come_back_for_ever() {
+    let copy = |more: &[(&'static str, &'static str)]| {
+        let least = [
+            ("name", "p"),
+            ("bootstrap.servers", "localhost:9092"),
+            ("topics", "t"),
+            ("connector.class", "Kafka"),
+            ("target.bootstrap.servers", "other:1, LOCALHOST:9092"),
+        ];
+        let settings = Settings::literal(least.iter().chain(more).copied());
+        plugins().read(&settings).map(drop).map_err(|error| error.to_string())
+    };
+    for more in [&[][..], &[("target.topic", "t")]] {
+        let error = copy(more).unwrap_err();
+        assert!(error.contains("target.topic") && error.contains("the source reads this topic"), "{error}");
+    }
+    let renamed = [("transforms", "m"), ("transforms.m.type", "Mark")];
+    for more in [&[("target.topic", "copy")][..], &[("target.bootstrap.servers", "other:1")], &renamed] {
+        assert_eq!(copy(more), Ok(()));
+    }
+}
+
+#[test]
 fn a_class_that_is_missing_or_unknown_is_a_problem_and_kafka_is_the_source_that_is_meant() {
     let error = plugins().read(&Settings::literal([("name", "p"), ("source.class", "Kafak")])).unwrap_err();
     let error = error.to_string();

@@ -148,6 +148,20 @@ impl KafkaConfig {
         self
     }
 
+    /// Whether `topic` of the cluster of the brokers `bootstrap` is among what is read.
+    pub(crate) fn reads(&self, bootstrap: &str, topic: &str) -> bool {
+        self.topics.matches(topic) && self.shares_a_broker(bootstrap)
+    }
+
+    /// Whether `bootstrap` names one of the brokers that are read from.
+    pub(crate) fn shares_a_broker(&self, bootstrap: &str) -> bool {
+        let addresses = |list: &str| -> Vec<String> {
+            list.split(',').map(|address| address.trim().to_ascii_lowercase()).collect()
+        };
+        let ours = addresses(&self.bootstrap);
+        addresses(bootstrap).iter().any(|address| ours.contains(address))
+    }
+
     /// Which topics are read.
     #[must_use]
     pub fn topics(&self) -> &Topics {

@@ -83,11 +83,7 @@ impl KafkaDeadLettersConfig {
     /// # Errors
     /// Fatal, naming the topic.
     pub fn check_source(&self, source: &KafkaConfig) -> Result<(), Error> {
-        let addresses = |list: &str| -> Vec<String> {
-            list.split(',').map(|address| address.trim().to_ascii_lowercase()).collect()
-        };
-        let (ours, theirs) = (addresses(&self.bootstrap), addresses(&source.bootstrap));
-        if source.topics.matches(&self.topic) && ours.iter().any(|address| theirs.contains(address)) {
+        if source.reads(&self.bootstrap, &self.topic) {
             let text = "the source reads this topic of the same cluster, so each letter would come back: \
                         choose another topic, or leave it out of `topics` or `topics.regex`";
             return Err(Error::fatal("configure the dead letter queue", text).about(&self.topic));

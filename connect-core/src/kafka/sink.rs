@@ -22,8 +22,8 @@ use std::fmt;
 /// `Debug` shows no secrets.
 #[derive(Clone, Debug)]
 pub struct KafkaSinkConfig {
-    bootstrap: String,
-    topic: Option<String>,
+    pub(crate) bootstrap: String,
+    pub(crate) topic: Option<String>,
     properties: Passthrough,
 }
 

@@ -2,10 +2,7 @@
 
 use super::{SinkPlugin, SourcePlugin};
 #[cfg(feature = "kafka")]
-use crate::{
-    BulkConfig,
-    kafka::{KafkaSink, KafkaSourceConfig, KafkaTargetConfig},
-};
+use crate::kafka::{KafkaSourceConfig, KafkaTargetConfig};
 use crate::{
     file::FileLinesConfig,
     registry::{DuplicateName, Plugin, Registry},
@@ -32,9 +29,7 @@ pub(super) fn register(
     {
         let kafka = Plugin::new(KAFKA_SOURCE, |config: KafkaSourceConfig| Ok(SourcePlugin::kafka(config)));
         sources.add(kafka.alias("Kafka"))?;
-        let kafka = Plugin::new(KAFKA_SINK, |config: KafkaTargetConfig| {
-            Ok(SinkPlugin::bulk(BulkConfig::default(), move |_| KafkaSink::new(config.kafka())))
-        });
+        let kafka = Plugin::new(KAFKA_SINK, |config: KafkaTargetConfig| Ok(SinkPlugin::kafka(&config)));
         sinks.add(kafka.alias("Kafka"))?;
     }
     #[cfg(not(feature = "kafka"))]
