@@ -41,10 +41,20 @@ pub struct Letter {
     pub task: u32,
 }
 
+/// What a letter takes beside the record and the reason's text, about: small allocations, and its place among those that
+/// the offsets wait for. Of short records it is the larger part.
+const LETTER_BYTES: usize = 512;
+
 /// Connect's prefix of the ten headers (KIP-298).
 const PREFIX: &str = "__connect.errors.";
 
 impl Letter {
+    /// Bytes that it keeps alive, about.
+    pub(crate) fn bytes(&self) -> usize {
+        // Twice the text: errors hold parts of it, each in a buffer with room to spare.
+        size_of::<Self>() + LETTER_BYTES + self.record.bytes() + 2 * self.error.report().len()
+    }
+
     /// Connect's ten headers (KIP-298), with their names and as text, and `__connect.errors.siblings` where only
     /// some of a record's children failed.
     ///

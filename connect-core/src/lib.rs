@@ -86,6 +86,8 @@ mod outcome;
 mod predicate;
 mod record;
 pub mod registry;
+#[cfg(test)]
+mod resident;
 mod retry;
 mod runtime;
 #[cfg(feature = "schema-registry")]

@@ -1,5 +1,5 @@
 use super::*;
-use crate::Record;
+use crate::{Record, resident};
 
 /// Batches of one record each.
 fn trickle(builder: &mut BatchBuilder, batches: i64) -> impl Iterator<Item = Batch> {
@@ -35,26 +35,16 @@ fn what_a_batch_takes_besides_its_payload_is_counted() {
 #[test]
 #[ignore = "run by the test below, which gives it a process of its own"]
 fn a_trickle() {
-    let resident = || {
-        let pages = std::fs::read_to_string("/proc/self/statm").unwrap();
-        4096 * pages.split(' ').nth(1).unwrap().parse::<usize>().unwrap()
-    };
-    let before = resident();
+    let before = resident::bytes();
     let mut joined = Batch::default();
     for batch in trickle(&mut BatchBuilder::new(), 50_000) {
         joined.append(batch);
     }
-    let taken = resident() - before;
+    let taken = resident::bytes() - before;
     assert!(taken < 2 * joined.bytes(), "{taken} bytes taken, {} counted", joined.bytes());
 }
 
 #[test]
 fn a_trickle_takes_about_what_is_counted() {
-    let program = std::env::current_exe().unwrap();
-    let output = std::process::Command::new(program)
-        .args(["--exact", "builder::tests::a_trickle", "--ignored", "--nocapture"])
-        .output()
-        .unwrap();
-    let text = String::from_utf8_lossy(&output.stdout);
-    assert!(output.status.success() && text.contains("1 passed"), "{text}");
+    resident::alone("builder::tests::a_trickle");
 }

@@ -45,7 +45,7 @@ impl Letterbox {
     /// Takes letters in. Their bytes count against the budget until they are durable.
     pub(crate) fn put(&mut self, letters: Vec<Letter>) {
         for mut letter in letters {
-            let permit = self.budget.charge(letter.record.bytes());
+            let permit = self.budget.charge(letter.bytes());
             letter.record.hold(permit);
             self.waiting.push_back(letter);
         }
@@ -117,5 +117,34 @@ impl Letterbox {
         for letter in again.into_iter().rev() {
             self.waiting.push_front(letter);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Stage, resident, testing};
+
+    /// As many letters as a full budget has, about short records and with an answer's text.
+    #[test]
+    #[ignore = "run by the test below, which gives it a process of its own"]
+    fn letters() {
+        let budget = Budget::new(64 << 20);
+        let mut letterbox = Letterbox::new(None, BackoffConfig::default(), budget.clone());
+        let before = resident::bytes();
+        while budget.room() > 0 {
+            let batch = testing::batch(["twenty bytes of text"]);
+            let record = batch.get(0).expect("it has one").detach();
+            let error = Error::poison("index a document", "x".repeat(300)).about("orders-3 at offset 17");
+            let (pipeline, stage) = ("pipeline".into(), Stage::TaskPut);
+            letterbox.put(vec![Letter { record, stage, error, failed: Vec::new(), pipeline, task: 0 }]);
+        }
+        let taken = resident::bytes() - before;
+        assert!(taken < budget.held() * 5 / 4, "{taken} bytes taken, {} charged", budget.held());
+    }
+
+    #[test]
+    fn letters_that_wait_take_about_what_is_charged() {
+        resident::alone("runtime::letterbox::tests::letters");
     }
 }
