@@ -66,7 +66,8 @@ pub struct Run {
 /// partition).
 #[derive(Debug, Default)]
 pub struct Batch {
-    pub(crate) runs: Vec<Run>,
+    /// Shared by all that was cut out of one batch: there may be as many runs as records.
+    pub(crate) runs: Arc<Vec<Run>>,
     pub(crate) rows: Vec<Row>,
     /// The rows as read, where a transform made others; `None`: `rows` are as read.
     pub(crate) originals: Option<Arc<Vec<Row>>>,
@@ -134,7 +135,7 @@ impl Batch {
     pub fn subset(&self, rows: &[u32]) -> Batch {
         let rows: Vec<Row> = rows.iter().map(|&row| self.rows[row as usize]).collect();
         Batch {
-            runs: self.runs.clone(),
+            runs: Arc::clone(&self.runs),
             payload: payload(&rows),
             rows,
             originals: self.originals.clone(),
@@ -181,7 +182,7 @@ impl Batch {
         Batch {
             payload: payload(&rows),
             rows,
-            runs,
+            runs: Arc::new(runs),
             originals: originals.map(Arc::new),
             chunks: vec![arena.into()],
             strips: Vec::new(),
@@ -209,7 +210,7 @@ impl Batch {
         self.payload += other.payload;
         self.join_strips(&other, chunks);
         self.rows.extend(other.rows.iter().map(|row| row.shifted(runs, chunks, topics, originals)));
-        self.runs.append(&mut other.runs);
+        Arc::make_mut(&mut self.runs).append(&mut Arc::unwrap_or_clone(other.runs));
         self.chunks.append(&mut other.chunks);
         self.topics.append(&mut other.topics);
         self.permits.append(&mut other.permits);
@@ -248,6 +249,13 @@ impl Batch {
         self.permits.push(Arc::new(permit));
     }
 
+    /// Charges so much more where the bytes of this batch are charged, until it is dropped.
+    pub(crate) fn charge_more(&mut self, bytes: usize) {
+        if let Some(more) = self.permits.first().map(|permit| permit.another(bytes)) {
+            self.hold(more);
+        }
+    }
+
     /// Whose records these are and their offsets, by their numbers as read.
     pub(crate) fn originals_at(
         &self,
@@ -270,7 +278,7 @@ impl Batch {
         self.payload = payload(rows);
         self.strips.clear();
         // The rows name their runs by number: a dead run stays, as an empty one of a dead epoch.
-        for run in &mut self.runs {
+        for run in Arc::make_mut(&mut self.runs) {
             if !live(run.id) {
                 (run.rows, run.bytes) = (0, 0);
                 run.offsets.end = run.offsets.start;

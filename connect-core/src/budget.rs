@@ -101,6 +101,11 @@ impl Permit {
         self.bytes
     }
 
+    /// One of `bytes` on the same budget.
+    pub(crate) fn another(&self, bytes: usize) -> Self {
+        self.budget.charge(bytes)
+    }
+
     /// Changes what is held to `bytes`: for a buffer that grew or was handed on.
     pub fn resize(&mut self, bytes: usize) {
         if bytes > self.bytes {

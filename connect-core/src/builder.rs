@@ -180,7 +180,7 @@ impl BatchBuilder {
         let capacity = self.rows.len();
         Batch {
             rows: std::mem::replace(&mut self.rows, Vec::with_capacity(capacity)),
-            runs: std::mem::take(&mut self.runs),
+            runs: Arc::new(std::mem::take(&mut self.runs)),
             originals: None,
             chunks,
             strips,

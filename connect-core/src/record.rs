@@ -196,7 +196,12 @@ impl<'a> Record<'a> {
         let run = &self.batch.runs[self.row.run as usize];
         let offsets = row.offset..row.offset + 1;
         Batch {
-            runs: vec![crate::Run { offsets, rows: 1, bytes: row.payload_bytes() as u64, ..run.clone() }],
+            runs: Arc::new(vec![crate::Run {
+                offsets,
+                rows: 1,
+                bytes: row.payload_bytes() as u64,
+                ..run.clone()
+            }]),
             payload: row.payload_bytes(),
             rows: vec![row],
             originals,

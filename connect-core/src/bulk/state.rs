@@ -24,6 +24,9 @@ use std::{
 };
 use tokio::time::Instant;
 
+/// What a part of a batch takes beside its rows and what it shares, about: they may be as many as there are records.
+const PART_BYTES: usize = 512;
+
 /// The state of a bulk sink.
 #[derive(Debug)]
 pub(super) struct State<B> {
@@ -120,7 +123,8 @@ impl<B: Bulk> State<B> {
             return self.fill_whole(batch, added, due);
         }
         for rows in cut(&batch, self.max, self.bulk.row_overhead()) {
-            let part = batch.subset(&rows);
+            let mut part = batch.subset(&rows);
+            part.charge_more(PART_BYTES);
             let added = size(&part, self.bulk.row_overhead());
             self.fill_whole(part, added, due);
         }

@@ -1,6 +1,7 @@
 //! The bulk sink through its context and the driver loop, in paused time, against a target that follows a script.
 
 mod behaviour;
+mod memory;
 mod property;
 
 use super::*;
