@@ -19,6 +19,7 @@ use std::sync::Arc;
 ///
 /// # Contract
 /// - Equal records are framed equally, whatever was read before them.
+/// - A frame has a byte at least, and no more than 64 KiB on either side: others count as none.
 /// - The value stands between what both methods have written, untouched: it is what transforms and dead letters see.
 ///
 /// ```
@@ -86,7 +87,8 @@ impl Frame {
 
     fn new(before: usize, after: usize) -> Option<Self> {
         let (before, after) = (u16::try_from(before).ok()?, u16::try_from(after).ok()?);
-        Some(Self(u32::from(before) | u32::from(after) << 16))
+        let frame = Self(u32::from(before) | u32::from(after) << 16);
+        (frame != Self::NONE).then_some(frame)
     }
 
     /// Appends a value in its frame. `None`, and nothing appended: it gets none, or a longer one than can be noted.
@@ -148,7 +150,8 @@ impl Strip {
 }
 
 impl Batch {
-    /// Knows where all rows stand if both sides do.
+    /// Takes the strips of `other` over, whose chunks come behind `chunks` of ours: all of them, or none where a row of
+    /// either side is in no strip.
     pub(crate) fn join_strips(&mut self, other: &Self, chunks: u32) {
         if self.strips.is_empty() || other.strips.is_empty() {
             return self.strips.clear();

@@ -98,7 +98,7 @@ impl FileOffsets {
     /// Sets bookmarks, all of them or none. Blocks until they are durable.
     ///
     /// # Errors
-    /// Retriable, if the disk refuses; the old bookmarks stay.
+    /// Retriable, if the disk refuses; the file holds the old bookmarks or the new ones.
     pub fn commit(&self, changes: impl IntoIterator<Item = (String, i32, Bookmark)>) -> Result<(), Error> {
         // The lock is held while writing: two writers would use one temporary file.
         let mut bookmarks = self.lock();
@@ -154,8 +154,12 @@ struct Line {
     identity: String,
 }
 
-/// The path without links and dots in its directory; the file need not exist.
+/// The path without links and dots; the file need not exist. A link stays one: what it points to is replaced.
 fn true_path(path: &Path) -> io::Result<PathBuf> {
+    match path.canonicalize() {
+        Err(e) if e.kind() == io::ErrorKind::NotFound => {}
+        found => return found,
+    }
     let name = path.file_name().ok_or(io::ErrorKind::InvalidFilename)?;
     let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty());
     Ok(directory.unwrap_or(Path::new(".")).canonicalize()?.join(name))
@@ -273,6 +277,20 @@ mod tests {
         let last = FileOffsets::open(&path).unwrap().get("a", 0);
         assert_eq!(last, Some(bookmark(8, None)), "no note erases a note");
         assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 1, "the temporary file is gone");
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_link_stays_and_its_handle_is_one_on_the_file() {
+        let directory = tempfile::tempdir().unwrap();
+        let (file, link) = (directory.path().join("o.json"), directory.path().join("link.json"));
+        let offsets = FileOffsets::open(&file).unwrap();
+        offsets.commit([("a".into(), 0, bookmark(1, None))]).unwrap();
+        std::os::unix::fs::symlink(&file, &link).unwrap();
+        FileOffsets::open(&link).unwrap().commit([("a".into(), 1, bookmark(2, None))]).unwrap();
+        assert!(link.is_symlink() && offsets.get("a", 1).is_some());
+        drop(offsets);
+        assert_eq!(FileOffsets::open(&file).unwrap().of("a").len(), 2);
     }
 
     #[test]

@@ -18,7 +18,8 @@ pub(crate) struct Tracker {
     watermark: i64,
     /// Everything below has been read, or was never there.
     position: i64,
-    /// Records that a transform made several of, by offset.
+    /// Records that a transform made several of, by offset; of sinks that report by offset only those with a sibling that
+    /// can't be written, since a range may have millions of them.
     fans: HashMap<i64, Fan>,
     /// Records whose dead letter is on its way.
     held: BTreeSet<i64>,
@@ -250,8 +251,8 @@ impl Tracker {
     /// A sibling can't be written, in a sink that reports by offset: its family is complete when the offset is
     /// durable.
     pub(crate) fn child_rejected(&mut self, offset: i64, index: u32) -> Result<(), Untrue> {
-        let fan = self.fans.get_mut(&offset).ok_or(Untrue::Unknown(offset))?;
-        fan.failed.push(index);
+        self.segment_of(offset)?;
+        self.fans.entry(offset).or_default().failed.push(index);
         Ok(())
     }
 

@@ -89,6 +89,7 @@ impl State {
         };
         let half = (limits.0 / 2, limits.1 / 2);
         let before = partition.exceeds(half);
+        let bytes = run.bytes;
         let load = partition.read(batch, run, rows, now).map_err(|e| broken("read", partition, e))?;
         // In time, so that what is delivered holds up nobody only because the interval is long.
         self.urgent |= !before && partition.exceeds(half);
@@ -104,7 +105,7 @@ impl State {
         }
         self.counts.read += load.records;
         self.counts.in_flight += load.records;
-        self.counts.read_bytes += load.bytes;
+        self.counts.read_bytes += bytes;
         self.since_commit += load.bytes;
         Ok(())
     }
@@ -124,7 +125,9 @@ impl State {
         for (id, offset) in batch.originals_at(filtered.into_iter()) {
             self.resolve(id, offset, |counts| &mut counts.filtered);
         }
-        let (origins, children): (Vec<u32>, Vec<u32>) = fanned.into_iter().unzip();
+        // Ranges end whole families at once.
+        let fanned = fanned.into_iter().filter(|_| self.delivery == Delivery::Rows);
+        let (origins, children): (Vec<u32>, Vec<u32>) = fanned.unzip();
         for ((id, offset), children) in batch.originals_at(origins.into_iter()).zip(children) {
             if let Some(partition) = find_mut(&mut self.partitions, id) {
                 partition.tracker.fan(offset, children);
