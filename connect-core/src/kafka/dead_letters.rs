@@ -125,7 +125,8 @@ impl KafkaDeadLetters {
         let failed = |error| super::errors::failed("create the dead letter topic", error);
         let admin: AdminClient<DefaultClientContext> = self.client.create().map_err(failed)?;
         let topic = NewTopic::new(&self.config.topic, partitions, TopicReplication::Fixed(replicas));
-        let results = admin.create_topics(&[topic], &AdminOptions::new()).await.map_err(failed)?;
+        let options = AdminOptions::new().request_timeout(Some(producer::OPEN_TIMEOUT));
+        let results = admin.create_topics(&[topic], &options).await.map_err(failed)?;
         for result in results {
             match result {
                 Ok(_) | Err((_, Code::TopicAlreadyExists)) => {}

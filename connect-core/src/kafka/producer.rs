@@ -33,7 +33,7 @@ const QUEUE_FULL_WAIT: Duration = Duration::from_millis(10);
 /// How long a topic that was just created is left alone.
 const CREATED_WAIT: Duration = Duration::from_millis(100);
 /// How long the cluster may take to answer at the beginning.
-const OPEN_TIMEOUT: Duration = Duration::from_secs(10);
+pub(super) const OPEN_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// The configuration of a producer's client, checked.
 pub(super) fn client(

@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{Batch, Budget, Chain, Error, Source, Task, driven::DynSink, retry::after};
 use futures_util::FutureExt;
-use std::{any::Any, panic::AssertUnwindSafe, sync::Arc, time::Duration};
+use std::{any::Any, panic::AssertUnwindSafe, pin::pin, sync::Arc, time::Duration};
 use tokio::{
     sync::{mpsc, watch},
     time::{Instant, MissedTickBehavior, interval, sleep_until, timeout},
@@ -19,6 +19,8 @@ use tokio::{
 
 /// How often time-driven decisions are made and the status is published.
 const TICK: Duration = Duration::from_millis(200);
+/// How often it is said what takes so long to open.
+const PATIENCE: Duration = Duration::from_secs(10);
 /// A source or sink that takes longer to close is dropped instead.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(10);
 
@@ -36,6 +38,8 @@ pub(crate) enum Order {
 pub(crate) enum Ended {
     /// All that was read is delivered and committed.
     Gracefully,
+    /// Told to stop before everything was open: nothing was read.
+    Unopened,
     /// The deadline of a stop has passed: what was in flight is read again after the next start.
     AtDeadline,
     /// With an error; its class says whether starting again may help.
@@ -81,9 +85,10 @@ impl Run {
         state.pause(self.paused);
         // The books survive a panic in a plugin: they are only written between calls of it.
         let run = async {
-            match self.open().await {
-                Ok(()) => self.drive(&mut state, orders).await,
-                Err(error) => Ended::Failed(error),
+            match self.opened(&mut state, orders).await {
+                Some(Ok(())) => self.drive(&mut state, orders).await,
+                Some(Err(error)) => Ended::Failed(error),
+                None => Ended::Unopened,
             }
         };
         let ended = AssertUnwindSafe(run).catch_unwind().await.unwrap_or_else(|panic| {
@@ -100,20 +105,42 @@ impl Run {
         }
         // Jobs end with the sink: nothing of it may run on while the partitions go to somebody else.
         drop(self.sink);
-        log_failure("close the source", timeout(CLOSE_TIMEOUT, self.source.close()).await);
+        if !matches!(ended, Ended::Unopened) {
+            log_failure("close the source", timeout(CLOSE_TIMEOUT, self.source.close()).await);
+        }
         publish(&self.status, &self.metrics, &self.budget, &state, &self.preparing);
         ended
     }
 
+    /// Opens everything, unless told to stop (`None`): what is being opened may be dropped, and nobody knows how long it
+    /// takes.
+    async fn opened(
+        &mut self,
+        state: &mut State,
+        orders: &mut mpsc::Receiver<Order>,
+    ) -> Option<Result<(), Error>> {
+        let mut open = pin!(self.open());
+        loop {
+            tokio::select! {
+                result = &mut open => return Some(result),
+                order = orders.recv() => match order {
+                    Some(Order::Pause) => state.pause(true),
+                    Some(Order::Resume) => state.pause(false),
+                    Some(Order::Stop(_)) | None => return None,
+                },
+            }
+        }
+    }
+
     /// The targets first: no partition is taken before it could be served.
     async fn open(&mut self) -> Result<(), Error> {
-        self.sink.open().await?;
-        self.letters.open().await?;
+        patiently(&self.task, "the sink", self.sink.open()).await?;
+        patiently(&self.task, "the dead letter queue", self.letters.open()).await?;
         // Where transforms stand in between, they make other values of what is read.
         if let Some(framer) = self.sink.framer().filter(|_| self.chain.is_empty()) {
             self.source.frame_by(framer);
         }
-        self.source.open().await
+        patiently(&self.task, "the source", self.source.open()).await
     }
 
     async fn drive(&mut self, state: &mut State, orders: &mut mpsc::Receiver<Order>) -> Ended {
@@ -248,6 +275,17 @@ impl Run {
 pub(crate) fn panic_text(panic: &(dyn Any + Send)) -> &str {
     let text = panic.downcast_ref::<&'static str>().copied();
     text.or_else(|| panic.downcast_ref::<String>().map(String::as_str)).unwrap_or("no message")
+}
+
+/// Says now and then what is being waited for.
+async fn patiently<T>(task: &Task, what: &str, open: impl Future<Output = T>) -> T {
+    let mut open = pin!(open);
+    loop {
+        if let Ok(opened) = timeout(PATIENCE, &mut open).await {
+            return opened;
+        }
+        tracing::warn!(%task, "waiting for {what} to open");
+    }
 }
 
 fn log_failure<E: std::fmt::Debug>(what: &'static str, result: Result<Result<(), Error>, E>) {

@@ -100,7 +100,7 @@ impl Supervisor {
                 self.note_error(&error);
                 self.after(ordered)
             }
-            (_, Ended::Gracefully | Ended::AtDeadline) => self.after(ordered),
+            (_, Ended::Gracefully | Ended::Unopened | Ended::AtDeadline) => self.after(ordered),
         }
     }
 

@@ -298,6 +298,33 @@ async fn a_dead_letter_queue_that_is_down_holds_the_offset_and_says_so() {
     assert_eq!((status.counts().dead_lettered, status.counts().delivered), (1, 9));
 }
 
+/// Opens when the sun goes dark.
+struct Closed;
+
+#[async_trait]
+impl DeadLetters for Closed {
+    async fn open(&self) -> Result<(), Error> {
+        std::future::pending().await
+    }
+
+    async fn write(&self, _: &[Letter]) -> Vec<Result<(), Error>> {
+        Vec::new()
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stop_does_not_wait_for_what_never_opens() {
+    let (log, target) = (log_of(1, 10), Recording::new());
+    let handle = start(pipeline(&log, &target).dead_letters(|_| Ok(Closed)));
+    tokio::time::sleep(Duration::from_secs(60)).await;
+    assert_eq!(handle.state(), TaskState::Starting);
+    let before = tokio::time::Instant::now();
+    let status = handle.stop().await;
+    assert_eq!((status.state(), before.elapsed()), (TaskState::Stopped, Duration::ZERO));
+    handle.restart().await;
+    assert_eq!(handle.shutdown().await.counts().read, 0);
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_tap_shows_records_before_and_after_the_transforms() {
     struct Upper;
