@@ -3,7 +3,7 @@
 
 use crate::stop;
 use connect_core::{
-    BoxError, Handle, Pipeline, Status, TaskState,
+    BoxError, Counts, Handle, Pipeline, Status, TaskState,
     config::{Providers, Settings},
     connector::{Plugins, SinkPlugin},
     registry::{DuplicateName, Registry},
@@ -81,7 +81,7 @@ fn plugins(
 async fn drive(handle: Handle) -> Result<(), String> {
     info!("running; Ctrl-C drains and stops");
     tokio::select! {
-        failed = handle.wait() => return Err(last_error(&failed)),
+        ended = handle.wait() => return at_its_end(&ended),
         () = log_progress(&handle) => {}
         stop = stop::requested() => stop.map_err(|e| e.to_string())?,
     }
@@ -93,9 +93,8 @@ async fn drive(handle: Handle) -> Result<(), String> {
         _ = stop::requested() => return Err("stopped at once; what was not committed is read again".to_owned()),
     };
     let counts = status.counts();
-    let abandoned = counts.abandoned - before;
-    info!(read = counts.read, delivered = counts.delivered, abandoned, "stopped");
-    match abandoned {
+    log_fates("stopped", &counts);
+    match counts.abandoned - before {
         _ if status.state() == TaskState::Failed => Err(last_error(&status)),
         0 => Ok(()),
         left => Err(format!(
@@ -104,12 +103,28 @@ async fn drive(handle: Handle) -> Result<(), String> {
     }
 }
 
+/// The source has no more, or something has failed.
+fn at_its_end(status: &Status) -> Result<(), String> {
+    log_fates("ended", &status.counts());
+    if status.tasks.iter().any(|task| task.state == TaskState::Failed) {
+        return Err(last_error(status));
+    }
+    Ok(())
+}
+
+/// What became of all that was read.
+fn log_fates(what: &str, counts: &Counts) {
+    let Counts { read, delivered, filtered, dead_lettered, skipped, abandoned, in_flight, lost, .. } =
+        *counts;
+    info!(read, delivered, filtered, dead_lettered, skipped, abandoned, in_flight, lost, "{what}");
+}
+
 async fn log_progress(handle: &Handle) {
     loop {
         tokio::time::sleep(Duration::from_secs(10)).await;
         let status = handle.status();
-        let (counts, state) = (status.counts(), status.state());
-        info!(?state, read = counts.read, delivered = counts.delivered, lag = status.lag(), "progress");
+        info!(state = ?status.state(), lag = status.lag(), "progress");
+        log_fates("so far", &status.counts());
         for (waiting, why) in status.tasks.iter().filter_map(|task| task.retrying.as_ref()) {
             info!(?waiting, why, "retrying");
         }
