@@ -1,7 +1,7 @@
 //! A program that runs one pipeline from Kafka as one configuration file says: what `kafka-to-es` and `kafka-to-cos`
 //! have in common.
 
-use crate::stop;
+use crate::{stop, usage};
 use connect_core::{
     BoxError, Counts, Handle, Pipeline, Status, TaskState,
     config::{Providers, Settings},
@@ -9,7 +9,12 @@ use connect_core::{
     registry::{DuplicateName, Registry},
 };
 use connect_transforms::converters::ConvertersRegistry;
-use std::{io, process::ExitCode, sync::Arc, time::Duration};
+use std::{
+    io::{self, Write},
+    process::ExitCode,
+    sync::Arc,
+    time::Duration,
+};
 use tracing::info;
 use tracing_subscriber::EnvFilter;
 
@@ -32,6 +37,9 @@ pub async fn run(
 ) -> ExitCode {
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
     tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr).init();
+    if std::env::args().nth(1).is_some_and(|argument| matches!(argument.as_str(), "-h" | "--help")) {
+        return help(class, add_sink);
+    }
     let pipeline = match load(class, add_sink) {
         Ok(pipeline) => pipeline,
         Err(problems) => {
@@ -48,11 +56,26 @@ pub async fn run(
     }
 }
 
+fn help(class: &str, add_sink: fn(&mut Registry<SinkPlugin>) -> Result<(), DuplicateName>) -> ExitCode {
+    match plugins(add_sink) {
+        Ok(plugins) => {
+            // Whoever closes the pipe has read enough.
+            let _closed = writeln!(io::stdout(), "{}", usage::text(&plugins, class));
+            ExitCode::SUCCESS
+        }
+        Err(problem) => {
+            eprintln!("{problem}");
+            ExitCode::from(MISCONFIGURED)
+        }
+    }
+}
+
 fn load(
     class: &str,
     add_sink: fn(&mut Registry<SinkPlugin>) -> Result<(), DuplicateName>,
 ) -> Result<Pipeline, String> {
-    let file = std::env::args().nth(1).ok_or("give the configuration file as the first argument")?;
+    let file =
+        std::env::args().nth(1).ok_or("give the configuration file as the first argument, or --help")?;
     let mut settings = Settings::from_file(file, &Providers::system()).map_err(|e| e.to_string())?;
     if settings.keys().all(|key| key != "connector.class") {
         settings.set("connector.class", class);

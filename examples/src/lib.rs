@@ -10,3 +10,4 @@ pub mod mock_kafka;
 pub mod quickstart;
 pub mod receiver;
 pub mod stop;
+pub mod usage;

@@ -90,7 +90,9 @@ impl SinkPlugin {
     pub fn kafka(config: &KafkaTargetConfig) -> Self {
         let kafka = config.kafka();
         let target = kafka.clone();
-        let sink = Self::bulk(BulkConfig::default(), move |_| KafkaSink::new(kafka.clone()));
+        // Lines of a file have no key, and an order.
+        let bulk = BulkConfig { in_flight_max: 1, ..BulkConfig::default() };
+        let sink = Self::bulk(bulk, move |_| KafkaSink::new(kafka.clone()));
         Self { kafka: Some(target), ..sink }
     }
 

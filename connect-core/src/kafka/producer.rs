@@ -32,6 +32,8 @@ const ALIASES: &[(&str, &str)] = &[("delivery.timeout.ms", "message.timeout.ms")
 const QUEUE_FULL_WAIT: Duration = Duration::from_millis(10);
 /// How long a topic that was just created is left alone.
 const CREATED_WAIT: Duration = Duration::from_millis(100);
+/// How soon a topic is there that the brokers create by themselves (`auto.create.topics.enable`).
+const APPEARS_WITHIN: Duration = Duration::from_secs(1);
 /// How long the cluster may take to answer at the beginning.
 pub(super) const OPEN_TIMEOUT: Duration = Duration::from_secs(10);
 
@@ -109,14 +111,16 @@ impl Writer {
         Ok(usable)
     }
 
-    /// Reaches the cluster, and the topic if one is given; one that was `created` just now is waited for.
+    /// Reaches the cluster, and the topic if one is given; one that was `created` just now is waited for, and one that the
+    /// brokers create because they are asked for it.
     pub(super) async fn open(&self, topic: Option<String>, created: bool) -> Result<(), Error> {
         let client = self.client()?;
         let asked = tokio::task::spawn_blocking(move || {
-            let until = Instant::now() + OPEN_TIMEOUT;
+            let until = Instant::now() + if created { OPEN_TIMEOUT } else { APPEARS_WITHIN };
             loop {
                 let result = reach(&client, topic.as_deref());
-                if result.is_ok() || !created || Instant::now() > until {
+                let missing = |error: &Error| error.root().is::<Missing>();
+                if !result.as_ref().is_err_and(|error| created || missing(error)) || Instant::now() > until {
                     return result;
                 }
                 std::thread::sleep(CREATED_WAIT);
@@ -194,6 +198,10 @@ pub(super) fn is_too_large(error: &Error) -> bool {
         )
 }
 
+#[derive(Debug, thiserror::Error)]
+#[error("it does not exist: create it first")]
+struct Missing;
+
 fn reach(client: &Client, topic: Option<&str>) -> Result<(), Error> {
     let operation = "reach the kafka cluster";
     let metadata = client.client().fetch_metadata(topic.or(Some("")), OPEN_TIMEOUT);
@@ -206,9 +214,7 @@ fn reach(client: &Client, topic: Option<&str>) -> Result<(), Error> {
     let found = metadata.topics().iter().find(|found| found.name() == topic);
     match found.and_then(rdkafka::metadata::MetadataTopic::error).map(Code::from) {
         None => Ok(()),
-        Some(Code::UnknownTopicOrPartition) => {
-            Err(Error::fatal("find the topic", "it does not exist: create it first").about(topic))
-        }
+        Some(Code::UnknownTopicOrPartition) => Err(Error::fatal("find the topic", Missing).about(topic)),
         Some(code) => Err(errors::refused("find the topic", code, "the broker says no").about(topic)),
     }
 }

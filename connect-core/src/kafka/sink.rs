@@ -60,7 +60,8 @@ impl KafkaSinkConfig {
 /// A row is delivered when all replicas in sync have it.
 ///
 /// # Ordering
-/// Rows with equal keys stay in order: they are not in flight together.
+/// Rows with equal keys stay in order: they are not in flight together. Rows without a key do if no requests are, by
+/// [`BulkConfig::in_flight_max`](crate::BulkConfig::in_flight_max) of 1; so the plugin of this name has it.
 ///
 /// # Errors
 /// A record that is too large, or whose topic has no valid name, is poison. Everything else is tried again.

@@ -6,7 +6,8 @@ use std::time::Duration;
 /// What happens to a record that will never work.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Poison {
-    /// The task stops at once, with the reason (`errors.tolerance=none`, Connect's default).
+    /// The task stops at once, with the reason (`errors.tolerance=none`, Connect's default). What was read and is not
+    /// delivered yet is read again after the next start, records in front of the bad one included.
     #[default]
     Fail,
     /// It is dropped, counted and logged, at most one line per ten seconds (`errors.tolerance=all`).

@@ -28,7 +28,7 @@ struct Webhook {
 #[async_trait]
 impl Bulk for Webhook {
     async fn write(&self, batch: &Batch) -> Result<Outcome, Error> {
-        let mut body = Vec::with_capacity(batch.bytes() + 64 * batch.len());
+        let mut body = Vec::with_capacity(batch.payload_bytes() + 64 * batch.len());
         let rows: Vec<_> = batch.iter().map(|record| append_line(record, &mut body)).collect();
         let post = self.client.post(self.url.clone()).header(header::CONTENT_TYPE, "application/x-ndjson");
         let answer =

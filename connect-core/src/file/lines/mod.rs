@@ -53,7 +53,10 @@ static EPOCH: AtomicU32 = AtomicU32::new(1);
 /// # Data loss
 /// A bookmark holds a fingerprint of the first 256 bytes that were read. A file that is shorter than its bookmark or
 /// begins with other bytes was truncated or replaced. That is found when the source opens, and while the file is
-/// followed, whenever its end is reached; it is fatal, and nothing is skipped or repeated.
+/// followed, whenever its end is reached; it is fatal, and nothing is skipped or repeated. So files are for programs that
+/// begin a new one under a new name. One that is renamed and begun again by a log rotation stops the task: stop it before
+/// the rotation, read the old file under its new name by a `FileLines` of another topic if it is not done, and remove its
+/// entry from the bookmarks.
 ///
 /// # Cancel safety
 /// [`next`](Source::next) can be dropped at any time. Reads and commits are jobs that outlive the call.
@@ -65,7 +68,7 @@ static EPOCH: AtomicU32 = AtomicU32::new(1);
 /// ```no_run
 /// use connect_core::file::{FileLines, FileOffsets};
 /// let offsets = FileOffsets::open("/var/lib/outflow/offsets.json")?;
-/// let source = FileLines::new("access", "/var/log/nginx/access*.log", offsets).follow(true);
+/// let source = FileLines::new("outflow", "/var/spool/outflow/*.jsonl", offsets).follow(true);
 /// # Ok::<(), connect_core::Error>(())
 /// ```
 #[derive(Debug)]
