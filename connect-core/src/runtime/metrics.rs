@@ -118,3 +118,16 @@ impl TaskMetrics {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_total_is_documented() {
+        let documentation = include_str!("pipeline.rs");
+        for (name, _) in TOTALS {
+            assert!(documentation.contains(&format!("`{name}`")), "{name}");
+        }
+    }
+}

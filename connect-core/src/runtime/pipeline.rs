@@ -13,6 +13,33 @@ use crate::{
 use std::{fmt, sync::Arc, time::Duration};
 
 /// A source, transforms and a sink, ready to start.
+///
+/// # Metrics
+/// Each task publishes a few times a second, by the `metrics` facade, with the labels `connector` (the pipeline's name)
+/// and `task`; install a recorder before the start. Names of `kafka_connect_` are those that dashboards for Kafka Connect's
+/// Prometheus exporter know.
+///
+/// | name | what |
+/// |---|---|
+/// | `kafka_connect_sink_task_metrics_sink_record_read_total` | records read |
+/// | `kafka_connect_sink_task_metrics_sink_record_send_total` | records delivered |
+/// | `kafka_connect_sink_task_metrics_sink_record_active_count` | records read whose fate is open |
+/// | `kafka_connect_sink_task_metrics_partition_count` | partitions assigned |
+/// | `kafka_connect_sink_task_metrics_offset_commit_completion_total`, `kafka_connect_sink_task_metrics_offset_commit_failure_total` | commits, and those that failed |
+/// | `kafka_connect_task_error_metrics_total_record_errors` | records skipped or dead-lettered |
+/// | `kafka_connect_task_error_metrics_total_records_skipped` | records skipped |
+/// | `kafka_connect_task_error_metrics_deadletterqueue_produce_requests`, `connect_records_dead_lettered_total` | dead letters written |
+/// | `kafka_connect_task_error_metrics_total_retries` | attempts that failed for passing reasons |
+/// | `kafka_connect_connector_task_metrics_status` | 1 for the label `status` that holds, 0 for the others |
+/// | `connect_records_filtered_total`, `connect_records_abandoned_total`, `connect_records_lost_total` | records filtered; handed back, to be read again; gone before they were read |
+/// | `connect_read_bytes_total` | bytes of the keys and values read |
+/// | `connect_batch_records` | a histogram of records per batch |
+/// | `connect_held_bytes` | bytes charged to the budget |
+/// | `connect_oldest_unresolved_seconds` | age of the oldest record whose fate is open |
+/// | `connect_consumer_lag` | records behind the watermark, by `topic` and `partition` |
+/// | `connect_partitions_revoked_total`, `connect_partitions_lost_total` | partitions given up, and taken away |
+/// | `connect_task_restarts_total` | restarts |
+/// | `connect_dead_letters_without_value_total` | letters written without the record, which was too large; no labels |
 pub struct Pipeline {
     blueprint: Arc<Blueprint>,
 }

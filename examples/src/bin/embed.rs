@@ -56,9 +56,13 @@ async fn main() -> Result<(), BoxError> {
         () = keep_small(&metrics) => {}
     }
 
-    let counts = handle.stop().await.counts();
+    let status = handle.stop().await;
+    let counts = status.counts();
     println!("stopped: read {}, delivered {}, abandoned {}", counts.read, counts.delivered, counts.abandoned);
-    Ok(())
+    match status.tasks.iter().find_map(|task| task.last_error.clone()) {
+        Some(error) if status.state() == TaskState::Failed => Err(error.into()),
+        _ => Ok(()),
+    }
 }
 
 /// The exporter's histograms grow until somebody scrapes them, or does this.
