@@ -92,6 +92,8 @@ pub struct Definition {
     pub secret: bool,
     /// Whether it stands for all keys that begin with its name, each passed on as it is.
     pub prefix: bool,
+    /// For such a prefix: the properties below it whose values may be shown. All others may be mistyped secrets.
+    pub known: &'static [&'static str],
     /// JSON Schema of its value.
     pub schema: serde_json::Value,
 }

@@ -32,8 +32,10 @@
 //! # Secrets
 //!
 //! A password is a [`Secret`]: it prints as `[redacted]`, and errors, definitions, schemas and
-//! [`Report::infos`] do not contain it. The value of an unknown key is never shown, since it may be a
-//! mistyped password, and of a value with a reference such as `${env:X}` the reference is shown.
+//! [`Report::infos`] do not contain it. A value is shown only if its key is declared: the value of an unknown key
+//! is never shown, since it may be a mistyped password, nor that of a key whose plugin was not found, nor that of
+//! a property that is passed on without being listed as known. Of a value with a reference such as `${env:X}` the
+//! reference is shown.
 //!
 //! # Names
 //!
@@ -58,6 +60,7 @@ mod settings;
 mod slot;
 mod units;
 mod value;
+mod visible;
 mod writer;
 
 #[cfg(test)]

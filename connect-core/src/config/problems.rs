@@ -7,8 +7,8 @@ use std::fmt;
 pub struct Problem {
     /// The key, in full.
     pub key: String,
-    /// The text as it may be shown: a secret is `[redacted]`, a reference stands unresolved. None when
-    /// the key is missing or unknown.
+    /// The text as it may be shown: a secret, and what is declared nowhere, is `[redacted]`, a reference stands
+    /// unresolved. None when the key is missing or unknown.
     pub value: Option<String>,
     /// What is wrong.
     pub what: String,

@@ -151,7 +151,7 @@ impl<'a> Reader<'a> {
         parsed.map_err(|what| self.report(key, what, allowed)).ok()
     }
 
-    pub(super) fn passthrough(&mut self, prefix: &str) -> Option<Passthrough> {
+    pub(super) fn passthrough(&mut self, prefix: &str, known: &[&str]) -> Option<Passthrough> {
         let prefix = self.full(prefix);
         let settings = self.settings;
         let mut properties = Passthrough::default();
@@ -159,8 +159,8 @@ impl<'a> Reader<'a> {
         for key in settings.keys() {
             let Some(rest) = key.strip_prefix(&prefix).filter(|rest| !rest.is_empty()) else { continue };
             match settings.look_up(key) {
-                Some(Ok(text)) if settings.is_reference(key) => properties.set_hidden(rest, text),
-                Some(Ok(text)) => properties.set(rest, text),
+                Some(Ok(text)) if settings.is_reference(key) => properties.set(rest, text),
+                Some(Ok(text)) => properties.set_among(known, rest, text),
                 Some(Err(why)) => {
                     sound = false;
                     self.report(key.to_owned(), why.to_owned(), None);
@@ -175,13 +175,12 @@ impl<'a> Reader<'a> {
         format!("{}{key}", self.prefix)
     }
 
-    /// Adds a problem with what may be seen of the value; the full key is as in the map.
+    /// Adds a problem; the full key is as in the map. What may be seen of the value is known at the end only, when
+    /// all declarations were read.
     fn report(&mut self, key: String, what: String, allowed: Option<String>) {
-        let secret = self.definitions.iter().any(|known| known.name == key && known.secret);
-        let value = self.settings.shown(&key, secret);
         // Two declarations that share a key say the same of it.
         if !self.problems.iter().any(|known| known.key == key && known.what == what) {
-            self.problems.push(Problem { key, value, what, allowed, unknown: false });
+            self.problems.push(Problem { key, value: None, what, allowed, unknown: false });
         }
     }
 

@@ -9,6 +9,7 @@ use super::{
     problems::{ConfigError, Problem, Problems},
     secret::{REDACTED, sounds_secret},
     settings::Settings,
+    visible::visible,
 };
 
 /// What came of reading: the definitions of every key that was asked for, and all problems.
@@ -21,6 +22,9 @@ pub struct Report<'a> {
 
 impl<'a> Report<'a> {
     pub(super) fn new(settings: &'a Settings, definitions: Vec<Definition>, mut problems: Problems) -> Self {
+        for problem in problems.iter_mut().filter(|problem| !problem.unknown) {
+            problem.value = settings.shown(&problem.key, visible(&definitions, &problem.key));
+        }
         hide_secrets(settings, &definitions, &mut problems);
         Self { settings, definitions, problems }
     }
@@ -62,7 +66,7 @@ impl<'a> Report<'a> {
             if !groups.contains(&definition.group.as_str()) {
                 groups.push(&definition.group);
             }
-            let given = self.settings.shown(&definition.name, definition.secret);
+            let given = self.settings.shown(&definition.name, visible(&self.definitions, &definition.name));
             let value = json!({
                 "name": definition.name,
                 "value": given.or_else(|| definition.default.clone()),
@@ -76,11 +80,9 @@ impl<'a> Report<'a> {
         json!({ "name": name, "error_count": self.problems.len(), "groups": groups, "configs": configs })
     }
 
-    /// The map as it may be shown: secrets hidden, references as they were written.
+    /// The map as it may be shown: secrets and what is declared nowhere hidden, references as they were written.
     pub fn redacted(&self) -> BTreeMap<String, String> {
-        let secret = |key: &str| self.definitions.iter().any(|known| known.name == key && known.secret);
-        let unknown = |key: &str| self.problems.iter().any(|problem| problem.key == key && problem.unknown);
-        let shown = |key: &str| self.settings.shown(key, secret(key) || unknown(key));
+        let shown = |key: &str| self.settings.shown(key, visible(&self.definitions, key));
         self.settings.keys().filter_map(|key| Some((key.to_owned(), shown(key)?))).collect()
     }
 

@@ -7,7 +7,8 @@ use super::{
     problems::{ConfigError, Problems},
     properties,
     providers::Providers,
-    secret::{REDACTED, hide_user_info, sounds_secret},
+    secret::{REDACTED, hide_user_info},
+    visible::Visible,
 };
 
 /// Connect's flat map from dotted keys to texts, its references resolved.
@@ -169,11 +170,11 @@ impl Settings {
         self.entries.get(key).is_some_and(|entry| entry.resolved.is_some())
     }
 
-    /// What people may see of a value: the reference if it is one, nothing of a secret.
-    pub(super) fn shown(&self, key: &str, secret: bool) -> Option<String> {
+    /// What people may see of a value: the reference if it is one, else as much as may be visible.
+    pub(super) fn shown(&self, key: &str, visible: Visible) -> Option<String> {
         let entry = self.entries.get(key)?;
         let only_reference = entry.resolved.is_some() && is_one_reference(&entry.raw);
-        if (secret || sounds_secret(key)) && !only_reference {
+        if visible == Visible::Nothing && !only_reference {
             return Some(REDACTED.into());
         }
         let shown = hide_user_info(&entry.raw);

@@ -47,6 +47,7 @@ impl<T: Value> Slot<T> {
             choices: T::choices().iter().map(|choice| (*choice).to_owned()).collect(),
             secret: T::SECRET,
             prefix: false,
+            known: &[],
             schema: T::json_schema(),
         };
         Self { key, default: None, checks: Vec::new(), definition }
@@ -193,7 +194,7 @@ pub struct Prefix {
 }
 
 impl Prefix {
-    /// Keys of low importance.
+    /// Keys of low importance, none of which is known.
     pub fn new(key: &'static str, doc: &str) -> Self {
         let mut definition = Slot::<Option<String>>::new(key, doc).definition;
         definition.importance = Importance::Low;
@@ -216,6 +217,14 @@ impl Prefix {
         self
     }
 
+    /// The properties, without the prefix, whose values may be shown. No value of another one is, since it may be
+    /// the mistyped name of a secret.
+    #[must_use]
+    pub fn known(mut self, properties: &'static [&'static str]) -> Self {
+        self.definition.known = properties;
+        self
+    }
+
     #[doc(hidden)]
     pub fn define(self, reader: &mut Reader<'_>) {
         reader.define(self.definition);
@@ -223,9 +232,9 @@ impl Prefix {
 
     #[doc(hidden)]
     pub fn read(self, reader: &mut Reader<'_>) -> Option<Passthrough> {
-        let key = self.key;
+        let (key, known) = (self.key, self.definition.known);
         reader.define(self.definition);
-        reader.passthrough(key)
+        reader.passthrough(key, known)
     }
 
     #[doc(hidden)]

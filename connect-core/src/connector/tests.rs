@@ -110,7 +110,8 @@ fn everything_that_is_wrong_is_told_at_once_with_the_nearest_known_keys() {
         "plaice: unknown key, did you mean place?",
         "consumer.override.group.id = \"g\": `group.id` cannot be set",
         "transforms.m.type = \"Marc\": unknown transform, did you mean Mark?",
-        "first = \"perhaps\": ",
+        // A key that is read by hand is declared nowhere.
+        "first = \"[redacted]\": ",
         "errors.deadletterqueue.topic.name = \"no topic\": ",
     ] {
         assert!(error.contains(part), "{part} is not in {error}");
@@ -181,6 +182,29 @@ fn a_validation_has_the_definitions_and_the_errors_of_all_parts() {
     assert_eq!(of("errors.tolerance")["value"]["recommended_values"], serde_json::json!(["none", "all"]));
     assert_eq!(of("tasks.max")["value"]["errors"].as_array().unwrap().len(), 1);
     assert_eq!(of("transforms.m.type")["value"]["errors"].as_array().unwrap().len(), 1);
+}
+
+#[test]
+fn a_mistake_elsewhere_shows_no_secret_of_what_cannot_be_read_for_it() {
+    let secrets = [
+        ("store.access.key.id", "hunter2AKIA"),
+        ("transforms.m.user.info", "u:hunter2"),
+        ("consumer.override.sasl.pasword", "hunter2"),
+        ("producer.override.sasl.pasword", "hunter2"),
+        ("target.override.sasl.pasword", "hunter2"),
+    ];
+    for wrong in [
+        [("connector.class", "Kept"), ("transforms", "m"), ("transforms.m.type", "Marc")],
+        [("connector.class", "Kafka"), ("transforms", "m"), ("transforms.m.type", "Marc")],
+        [("connector.class", ""), ("source.class", "Kafak"), ("transforms", "m")],
+    ] {
+        let settings = settings(&[&secrets[..], &wrong].concat());
+        let answer = plugins().validate(&settings);
+        let error = plugins().read(&settings).expect_err("something is wrong");
+        let shown = format!("{answer} {error} {error:?}");
+        assert!(!shown.contains("hunter2"), "{shown}");
+        assert!(shown.contains("store.access.key.id"), "the key itself is in the answer: {shown}");
+    }
 }
 
 /// Runs a connector from files, with more tasks than there can be, until it ends. Gives the values that were kept.

@@ -315,6 +315,9 @@ mod tests {
         let config = config().property("sasl.password", "hunter2").property("ssl.key.password", "hunter2");
         assert!(!format!("{config:?}").contains("hunter2"), "{config:?}");
         assert!(!problem(&config.property("sasl.password", "hunter2\0")).contains("hunter2"));
+        let mistyped = self::config().property("sasl.pasword", "hunter2");
+        let shown = format!("{mistyped:?} {}", problem(&mistyped));
+        assert!(shown.contains("`sasl.pasword`") && !shown.contains("hunter2"), "{shown}");
     }
 
     #[test]
