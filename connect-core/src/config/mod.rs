@@ -35,7 +35,8 @@
 //! [`Report::infos`] do not contain it. A value is shown only if its key is declared: the value of an unknown key
 //! is never shown, since it may be a mistyped password, nor that of a key whose plugin was not found, nor that of
 //! a property that is passed on without being listed as known. Of a value with a reference such as `${env:X}` the
-//! reference is shown.
+//! reference is shown. A URL is shown without user, query and fragment, and what should be one and is not, not at
+//! all ([`Value::URL`], [`Slot::url`]).
 //!
 //! # Names
 //!
@@ -59,6 +60,7 @@ mod secret;
 mod settings;
 mod slot;
 mod units;
+mod url;
 mod value;
 mod visible;
 mod writer;

@@ -127,6 +127,7 @@ impl<'a> Reader<'a> {
         if let Some(known) = self.definitions.iter_mut().find(|known| known.name == definition.name) {
             // Two declarations share the key: what one of them hides stays hidden.
             known.secret |= definition.secret;
+            known.url |= definition.url;
             return;
         }
         definition.order =

@@ -8,6 +8,7 @@ use super::{
     properties,
     providers::Providers,
     secret::{REDACTED, hide_user_info},
+    url,
     visible::Visible,
 };
 
@@ -177,7 +178,10 @@ impl Settings {
         if visible == Visible::Nothing && !only_reference {
             return Some(REDACTED.into());
         }
-        let shown = hide_user_info(&entry.raw);
+        let shown = match visible {
+            Visible::Url => url::shown(&entry.raw, |item| entry.resolved.is_some() && is_one_reference(item)),
+            Visible::Nothing | Visible::Whole => hide_user_info(&entry.raw),
+        };
         match shown.char_indices().nth(SHOWN_MAX_CHARS) {
             Some((end, _)) => Some(format!("{}…", &shown[..end])),
             None => Some(shown),

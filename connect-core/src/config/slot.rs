@@ -46,6 +46,7 @@ impl<T: Value> Slot<T> {
             allowed: T::allowed(),
             choices: T::choices().iter().map(|choice| (*choice).to_owned()).collect(),
             secret: T::SECRET,
+            url: T::URL,
             prefix: false,
             known: &[],
             schema: T::json_schema(),
@@ -101,6 +102,13 @@ impl<T: Value> Slot<T> {
     #[must_use]
     pub fn allowed(mut self, words: &str) -> Self {
         self.definition.allowed = Some(words.to_owned());
+        self
+    }
+
+    /// Whether the text is a URL or several, separated by commas, as [`Value::URL`] says it of a type.
+    #[must_use]
+    pub fn url(mut self, is_url: bool) -> Self {
+        self.definition.url = is_url;
         self
     }
 

@@ -7,6 +7,8 @@ use super::{definition::Definition, secret::sounds_secret};
 pub(super) enum Visible {
     /// Nothing but a reference that stands alone.
     Nothing,
+    /// What is no secret in a URL.
+    Url,
     /// All of it.
     Whole,
 }
@@ -14,12 +16,16 @@ pub(super) enum Visible {
 /// A value is shown only if somebody declared its key, and not as a secret. A key that nobody knows may be the mistyped
 /// one of a password, or belong to a plugin that was not found: its name says nothing for sure.
 pub(super) fn visible(definitions: &[Definition], key: &str) -> Visible {
-    let mut declared = definitions.iter().filter(|known| !known.prefix && known.name == key).peekable();
-    let known = match declared.peek() {
-        Some(_) => !declared.any(|known| known.secret),
-        None => definitions.iter().filter(|known| known.prefix).any(|known| known.lists(key)),
+    let mut declared = definitions.iter().filter(|known| !known.prefix && known.name == key);
+    let (known, url) = match declared.next() {
+        Some(key) => (!key.secret, key.url),
+        None => (definitions.iter().any(|known| known.prefix && known.lists(key)), false),
     };
-    if known && !sounds_secret(key) { Visible::Whole } else { Visible::Nothing }
+    match known && !sounds_secret(key) {
+        false => Visible::Nothing,
+        true if url => Visible::Url,
+        true => Visible::Whole,
+    }
 }
 
 impl Definition {
