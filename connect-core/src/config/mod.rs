@@ -36,7 +36,8 @@
 //! is never shown, since it may be a mistyped password, nor that of a key whose plugin was not found, nor that of
 //! a property that is passed on without being listed as known. Of a value with a reference such as `${env:X}` the
 //! reference is shown. A URL is shown without user, query and fragment, and what should be one and is not, not at
-//! all ([`Value::URL`], [`Slot::url`]).
+//! all ([`Value::URL`], [`Slot::url`]). The text of a problem contains no part of what is not shown: where a check
+//! repeats one, its text is replaced.
 //!
 //! # Names
 //!
@@ -47,6 +48,7 @@
 mod choices;
 mod declare;
 mod definition;
+mod hide;
 mod json;
 mod nearest;
 mod passthrough;

@@ -6,8 +6,8 @@ use serde_json::{Value, json};
 
 use super::{
     definition::Definition,
+    hide::hide,
     problems::{ConfigError, Problem, Problems},
-    secret::{REDACTED, sounds_secret},
     settings::Settings,
     visible::visible,
 };
@@ -25,7 +25,7 @@ impl<'a> Report<'a> {
         for problem in problems.iter_mut().filter(|problem| !problem.unknown) {
             problem.value = settings.shown(&problem.key, visible(&definitions, &problem.key));
         }
-        hide_secrets(settings, &definitions, &mut problems);
+        hide(settings, &definitions, &mut problems);
         Self { settings, definitions, problems }
     }
 
@@ -110,32 +110,5 @@ impl<'a> Report<'a> {
 
     fn errors(&self, key: &str) -> Vec<String> {
         self.problems.iter().filter(|problem| problem.key == key).map(Problem::to_string).collect()
-    }
-}
-
-/// Takes secrets out of messages, should a check have repeated one.
-fn hide_secrets(settings: &Settings, definitions: &[Definition], problems: &mut Problems) {
-    let declared = |key: &str| definitions.iter().any(|known| known.name == key && known.secret);
-    let secrets: Vec<(&str, &str)> = settings
-        .keys()
-        .filter(|key| declared(key) || sounds_secret(key))
-        .filter_map(|key| Some((key, settings.get(key)?.trim())))
-        .filter(|(_, secret)| !secret.is_empty())
-        .collect();
-    for problem in problems.iter_mut() {
-        let own = settings.get(&problem.key).filter(|_| settings.is_reference(&problem.key));
-        let own =
-            own.map(|value| (problem.key.as_str(), value.trim())).filter(|(_, value)| !value.is_empty());
-        let mut what = problem.what.clone();
-        let mut allowed = problem.allowed.clone();
-        for (key, secret) in secrets.iter().copied().chain(own) {
-            // A word as short as this is part of other words, so it is hidden at its own key only.
-            if key != problem.key && secret.len() < 4 {
-                continue;
-            }
-            what = what.replace(secret, REDACTED);
-            allowed = allowed.map(|allowed| allowed.replace(secret, REDACTED));
-        }
-        (problem.what, problem.allowed) = (what, allowed);
     }
 }

@@ -188,6 +188,11 @@ impl Settings {
         }
     }
 
+    /// What people may see of the value of a key that names a plugin.
+    pub(crate) fn shown_name(&self, key: &str) -> String {
+        self.shown(key, Visible::Whole).unwrap_or_default()
+    }
+
     /// A key as the user wrote it.
     pub(super) fn full_key(&self, key: &str) -> String {
         format!("{}{key}", self.prefix)

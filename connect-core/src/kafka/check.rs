@@ -176,22 +176,24 @@ fn missing_features(properties: &Passthrough) -> Vec<(String, String)> {
     let protocol = get("security.protocol").unwrap_or_default();
     let mechanism = get("sasl.mechanism").or_else(|| get("sasl.mechanisms"));
     let mut problems = Vec::new();
-    let mut needs = |name: &str, value: &str, feature: &str| {
+    // Names that are known, not what was given: that may come from a reference, of which nothing is shown.
+    let mut needs = |name: &str, value: &'static str, feature: &str| {
         problems.push((
             name.to_owned(),
             format!("`{name}={value}` needs the feature `{feature}` of connect-core"),
         ));
     };
     if protocol.ends_with("SSL") && !cfg!(feature = "ssl") {
-        needs("security.protocol", &protocol, "ssl");
+        needs("security.protocol", if protocol.starts_with("SASL") { "SASL_SSL" } else { "SSL" }, "ssl");
     }
     // librdkafka's default mechanism is GSSAPI.
     let mechanism = mechanism.or_else(|| protocol.starts_with("SASL").then(|| "GSSAPI".to_owned()));
     match mechanism.as_deref() {
         Some("GSSAPI") if !cfg!(feature = "gssapi") => needs("sasl.mechanism", "GSSAPI", "gssapi"),
-        Some(name) if (name.starts_with("SCRAM-") || name == "OAUTHBEARER") && !cfg!(feature = "ssl") => {
-            needs("sasl.mechanism", name, "ssl");
+        Some(name) if name.starts_with("SCRAM-") && !cfg!(feature = "ssl") => {
+            needs("sasl.mechanism", "SCRAM-…", "ssl");
         }
+        Some("OAUTHBEARER") if !cfg!(feature = "ssl") => needs("sasl.mechanism", "OAUTHBEARER", "ssl"),
         _ => {}
     }
     problems
