@@ -171,6 +171,15 @@ mod tests {
     }
 
     #[test]
+    fn what_looks_like_a_query_of_a_url_is_not_shown() {
+        let settings = Settings::literal([("store.url", "file:///data?secret=hunter2")]);
+        let config = CosConfig::parse(&settings).unwrap();
+        let shown = format!("{:?} {}", config.to_settings(), CosConfig::infos("cos", &settings));
+        assert!(shown.contains("file:///data?[redacted]") && !shown.contains("hunter2"), "{shown}");
+        assert_eq!(config.to_settings_exposed()["store.url"], "file:///data?secret=hunter2");
+    }
+
+    #[test]
     fn all_problems_are_reported_at_once_and_secrets_are_not() {
         let settings = Settings::literal([
             ("store.url", "ftp://x"),

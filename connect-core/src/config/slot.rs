@@ -11,6 +11,7 @@ use super::{
     definition::{Definition, Importance, Width, display_name, documentation},
     passthrough::Passthrough,
     reader::Reader,
+    url,
     value::Value,
     writer::Writer,
 };
@@ -178,7 +179,8 @@ impl<T: Value> Slot<T> {
     #[doc(hidden)]
     pub fn write(self, value: &T, writer: &mut Writer) {
         if !value.is_absent() {
-            writer.put(self.key, value.show(), value.clear_text());
+            let shown = if self.definition.url { url::shown(&value.show(), |_| false) } else { value.show() };
+            writer.put(self.key, shown, value.clear_text());
         }
     }
 }
