@@ -60,6 +60,15 @@ impl Passthrough {
         self.map
     }
 
+    /// Whether a text has a value that is not shown, in whatever case.
+    #[cfg(feature = "kafka")]
+    pub(crate) fn is_repeated_in(&self, text: &str) -> bool {
+        let text = text.to_lowercase();
+        let mut hidden =
+            self.map.iter().filter(|(key, value)| !self.shown.contains(*key) && !value.is_empty());
+        hidden.any(|(_, value)| text.contains(&value.to_lowercase()))
+    }
+
     /// What people may see of a property.
     pub(super) fn shown(&self, key: &str) -> String {
         match self.map.get(key) {

@@ -200,9 +200,12 @@ fn missing_features(properties: &Passthrough) -> Vec<(String, String)> {
 }
 
 /// An error of creating a client, which may quote a value.
-pub(super) fn without_secrets(error: KafkaError) -> String {
+pub(super) fn without_secrets(error: KafkaError, properties: &Passthrough) -> String {
     match error {
         KafkaError::ClientConfig(_, _, name, _) => format!("the value of `{name}` is not valid"),
+        other if properties.is_repeated_in(&other.to_string()) => {
+            "librdkafka refuses a property; which one would repeat a value that is not shown".to_owned()
+        }
         other => other.to_string(),
     }
 }
@@ -320,6 +323,16 @@ mod tests {
         let mistyped = self::config().property("sasl.pasword", "hunter2");
         let shown = format!("{mistyped:?} {}", problem(&mistyped));
         assert!(shown.contains("`sasl.pasword`") && !shown.contains("hunter2"), "{shown}");
+    }
+
+    #[test]
+    fn an_error_of_creating_a_client_repeats_no_hidden_value() {
+        let error = || KafkaError::ClientCreation("Unsupported SASL mechanism: HUNTER2".to_owned());
+        let mut properties = Passthrough::default();
+        properties.set("sasl.mechanism", "hunter2");
+        assert!(!without_secrets(error(), &properties).to_lowercase().contains("hunter2"));
+        properties.set_among(NAMES, "sasl.mechanism", "hunter2");
+        assert!(without_secrets(error(), &properties).contains("Unsupported SASL mechanism"));
     }
 
     #[test]

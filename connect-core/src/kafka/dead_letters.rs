@@ -119,7 +119,7 @@ impl KafkaDeadLetters {
         }
         let operation = "configure the dead letter queue";
         let client = producer::client(operation, &config.bootstrap, &config.properties, problems)?;
-        Ok(Self { writer: Writer::new(client.clone()), config, client })
+        Ok(Self { writer: Writer::new(client.clone(), config.properties.clone()), config, client })
     }
 
     async fn create(&self, partitions: i32, replicas: i32) -> Result<(), Error> {

@@ -88,7 +88,7 @@ impl KafkaSink {
         let problems = config.topic.iter().filter(|topic| !is_topic(topic)).map(problem).collect();
         let client =
             producer::client("configure the kafka sink", &config.bootstrap, &config.properties, problems)?;
-        Ok(Self { topic: config.topic, writer: Writer::new(client) })
+        Ok(Self { topic: config.topic, writer: Writer::new(client, config.properties) })
     }
 }
 
