@@ -138,16 +138,13 @@ pub fn read_transforms(
     let known: BTreeMap<&String, Option<Factory<Arc<dyn Predicate>>>> = predicate_names
         .iter()
         .map(|name| {
-            let made =
-                reader.within(&format!("predicates.{name}."), |reader| predicates.read("type", reader));
+            let made = reader.within_named("predicates", name, |reader| predicates.read("type", reader));
             (name, made)
         })
         .collect();
     let made: Vec<_> = transform_names
         .iter()
-        .map(|name| {
-            reader.within(&format!("transforms.{name}."), |reader| read_one(transforms, &known, reader))
-        })
+        .map(|name| reader.within_named("transforms", name, |reader| read_one(transforms, &known, reader)))
         .collect();
     declared?;
     known.values().all(Option::is_some).then_some(())?;

@@ -39,9 +39,9 @@ connect_core::config! {
     /// Writes records as objects: to Tencent COS, S3 and its kin, or a file system.
     pub struct CosConfig {
         /// Where objects go: `cos://<bucket-appid>/<prefix>`, `s3://<bucket>/<prefix>` or `file:///<directory>`.
-        "store.url" => url: String, importance: High, group: "Store", check: |url: &String| known_url(url), allowed: "cos://bucket/prefix, s3://bucket/prefix or file:///directory";
+        "store.url" => url: String, importance: High, group: "Store", url: true, check: |url: &String| known_url(url), allowed: "cos://bucket/prefix, s3://bucket/prefix or file:///directory";
         /// The store's address, such as `https://cos.ap-guangzhou.myqcloud.com`; for S3 AWS's own if not given.
-        "store.endpoint" => endpoint: Option<String>, group: "Store";
+        "store.endpoint" => endpoint: Option<String>, group: "Store", url: true;
         /// The region that requests are signed for, such as `ap-guangzhou`.
         "store.region" => region: Option<String>, group: "Store";
         /// The access key, or SecretId. Without it the environment and the machine's role are asked.
@@ -171,6 +171,15 @@ mod tests {
     }
 
     #[test]
+    fn what_looks_like_a_query_of_a_url_is_not_shown() {
+        let settings = Settings::literal([("store.url", "file:///data?secret=hunter2")]);
+        let config = CosConfig::parse(&settings).unwrap();
+        let shown = format!("{:?} {}", config.to_settings(), CosConfig::infos("cos", &settings));
+        assert!(shown.contains("file:///data?[redacted]") && !shown.contains("hunter2"), "{shown}");
+        assert_eq!(config.to_settings_exposed()["store.url"], "file:///data?secret=hunter2");
+    }
+
+    #[test]
     fn all_problems_are_reported_at_once_and_secrets_are_not() {
         let settings = Settings::literal([
             ("store.url", "ftp://x"),
@@ -214,10 +223,21 @@ mod tests {
             ([("file.bytes", "64GiB"), ("part.size.bytes", "5MiB")], "10,000 parts"),
             ([("store.region", "x"), ("topics.dir", "x")], "store.region"),
             ([("store.url", "s3://b"), ("store.endpoint", "http://u:hunter2@s3")], "a user does not belong"),
+            (
+                [("store.url", "s3://b"), ("store.endpoint", "http://s3?key=hunter2")],
+                "no query and no fragment",
+            ),
+            (
+                [("store.url", "s3://b?secret=hunter2"), ("topics.dir", "x")],
+                "store.url = \"s3://b?[redacted]\"",
+            ),
+            ([("store.url", "hunter2"), ("topics.dir", "x")], "store.url = \"[redacted]\": it has no scheme"),
         ] {
             let all = Settings::literal([("store.url", "file:///data")].into_iter().chain(settings));
             let error = CosConfig::parse(&all).unwrap_err().to_string();
             assert!(error.contains(part) && !error.contains("hunter2"), "{part} is not in {error}");
+            let infos = CosConfig::infos("cos", &all).to_string();
+            assert!(!infos.contains("hunter2"), "{infos}");
         }
     }
 }

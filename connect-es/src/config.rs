@@ -220,6 +220,7 @@ impl fmt::Debug for NodeUrl {
 
 impl Value for NodeUrl {
     const TYPE: Type = Type::String;
+    const URL: bool = true;
 
     fn parse(text: &str) -> Result<Self, String> {
         let url = reqwest::Url::parse(text.trim()).map_err(|_| "not a URL".to_owned())?;
@@ -301,9 +302,17 @@ mod tests {
     }
 
     #[test]
-    fn a_password_in_a_url_is_refused_and_not_shown() {
+    fn a_secret_in_a_url_is_refused_and_not_shown() {
         let text = problems(&[("connection.url", "https://elastic:hunter2@a:9200")]);
         assert!(text.contains("connection.password") && !text.contains("hunter2"), "{text}");
+        for wrong in
+            ["http://a:9200/?api_key=hunter2", "http://a:9200/#hunter2", "ApiKey hunter2", "a:9200/hunter2"]
+        {
+            let settings = Settings::literal([("connection.url", wrong)]);
+            let error = EsConfig::parse(&settings).unwrap_err();
+            let shown = format!("{error} {error:?} {}", EsConfig::infos("es", &settings));
+            assert!(shown.contains("connection.url") && !shown.contains("hunter2"), "{shown}");
+        }
         assert!("ftp://a".parse::<NodeUrl>().is_err());
         assert!("http://a/?x=1".parse::<NodeUrl>().is_err());
     }

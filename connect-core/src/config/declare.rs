@@ -15,9 +15,11 @@
 /// | `range: 1..=100` | least and greatest value; `Some(1)..` for a type in `Option` |
 /// | `check: not_empty` | a function or closure `(&Type) -> Result<(), String>`; may be repeated |
 /// | `allowed: "a URL"` | words for the error message instead of the type's own |
+/// | `url: true` | the text is a URL, shown without user, query and fragment |
 /// | `display: "…"`, `width: Width::Long`, `dependents: &["…"]` | for forms |
 ///
-/// `prefix "kafka." => name: Passthrough;` takes all keys that begin so, without the prefix, as they are.
+/// `prefix "kafka." => name: Passthrough;` takes all keys that begin so, without the prefix, as they are; values
+/// are shown only of those that the option `known: &["linger.ms", …]` lists.
 /// `nested "proxy." => name: Proxy;` has the keys of another declaration below a prefix (which may be empty);
 /// the other one must have no required keys. `check path` after the struct names a function
 /// `(&Self, &mut Problems)` for what concerns several keys; it runs once each key is sound.

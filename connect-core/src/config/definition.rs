@@ -90,8 +90,12 @@ pub struct Definition {
     pub choices: Vec<String>,
     /// Whether its value must never be shown.
     pub secret: bool,
+    /// Whether its value is a URL or several: shown without user, query and fragment.
+    pub url: bool,
     /// Whether it stands for all keys that begin with its name, each passed on as it is.
     pub prefix: bool,
+    /// For such a prefix: the properties below it whose values may be shown. All others may be mistyped secrets.
+    pub known: &'static [&'static str],
     /// JSON Schema of its value.
     pub schema: serde_json::Value,
 }

@@ -32,8 +32,12 @@
 //! # Secrets
 //!
 //! A password is a [`Secret`]: it prints as `[redacted]`, and errors, definitions, schemas and
-//! [`Report::infos`] do not contain it. The value of an unknown key is never shown, since it may be a
-//! mistyped password, and of a value with a reference such as `${env:X}` the reference is shown.
+//! [`Report::infos`] do not contain it. A value is shown only if its key is declared: the value of an unknown key
+//! is never shown, since it may be a mistyped password, nor that of a key whose plugin was not found, nor that of
+//! a property that is passed on without being listed as known. Of a value with a reference such as `${env:X}` the
+//! reference is shown. A URL is shown without user, query and fragment, and what should be one and is not, not at
+//! all ([`Value::URL`], [`Slot::url`]). The text of a problem contains no part of what is not shown: where a check
+//! repeats one, its text is replaced.
 //!
 //! # Names
 //!
@@ -44,6 +48,7 @@
 mod choices;
 mod declare;
 mod definition;
+mod hide;
 mod json;
 mod nearest;
 mod passthrough;
@@ -57,7 +62,9 @@ mod secret;
 mod settings;
 mod slot;
 mod units;
+mod url;
 mod value;
+mod visible;
 mod writer;
 
 #[cfg(test)]

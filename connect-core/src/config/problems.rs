@@ -7,8 +7,8 @@ use std::fmt;
 pub struct Problem {
     /// The key, in full.
     pub key: String,
-    /// The text as it may be shown: a secret is `[redacted]`, a reference stands unresolved. None when
-    /// the key is missing or unknown.
+    /// The text as it may be shown: a secret, and what is declared nowhere, is `[redacted]`, a reference stands
+    /// unresolved. None when the key is missing or unknown.
     pub value: Option<String>,
     /// What is wrong.
     pub what: String,
@@ -16,6 +16,15 @@ pub struct Problem {
     pub allowed: Option<String>,
     /// Whether no declaration knows the key.
     pub unknown: bool,
+    /// Whether `what` was made of the value of this key alone, without sight of others.
+    pub(super) alone: bool,
+}
+
+impl Problem {
+    /// One whose value nobody has looked up yet.
+    pub(super) fn new(key: String, what: String, allowed: Option<String>) -> Self {
+        Self { key, value: None, what, allowed, unknown: false, alone: false }
+    }
 }
 
 impl fmt::Display for Problem {
@@ -40,7 +49,7 @@ impl Problems {
     /// Says that the value of `key` is wrong. The value itself is added by the caller, who knows whether
     /// it is secret: do not repeat it in `what`.
     pub fn add(&mut self, key: impl Into<String>, what: impl Into<String>) {
-        self.push(Problem { key: key.into(), value: None, what: what.into(), allowed: None, unknown: false });
+        self.push(Problem::new(key.into(), what.into(), None));
     }
 
     /// Like [`Problems::add`], and says what would be right.
@@ -50,8 +59,7 @@ impl Problems {
         what: impl Into<String>,
         allowed: impl Into<String>,
     ) {
-        let allowed = Some(allowed.into());
-        self.push(Problem { key: key.into(), value: None, what: what.into(), allowed, unknown: false });
+        self.push(Problem::new(key.into(), what.into(), Some(allowed.into())));
     }
 
     /// Whether nothing was found.

@@ -9,6 +9,7 @@ use super::{
     passthrough::Passthrough,
     problems::{Problem, Problems},
     report::Report,
+    secret::REDACTED,
     settings::Settings,
     slot::Slot,
     value::{ClassName, Value},
@@ -78,6 +79,20 @@ impl<'a> Reader<'a> {
         value
     }
 
+    /// Reads what one `name` of the list at the key `list` stands for, below `list.name.`. A name that comes from a
+    /// reference is hidden in the keys of problems and definitions, unless the map itself has such keys; where it has
+    /// none, what they are called makes no difference to what is read.
+    pub(crate) fn within_named<T>(&mut self, list: &str, name: &str, read: impl FnOnce(&mut Self) -> T) -> T {
+        let prefix = format!("{list}.{name}.");
+        let full = self.full(&prefix);
+        if self.settings.is_reference(&self.full(list))
+            && !self.settings.keys().any(|key| key.starts_with(&full))
+        {
+            return self.within(&format!("{list}.{REDACTED}."), read);
+        }
+        self.within(&prefix, read)
+    }
+
     /// Says that somebody else reads the keys that begin with `prefix`.
     pub fn claim(&mut self, prefix: &str) {
         self.claimed.push(self.full(prefix));
@@ -86,7 +101,7 @@ impl<'a> Reader<'a> {
     /// Adds a problem with a key, for what a declaration cannot express. Do not repeat the value in `what`.
     pub fn problem(&mut self, key: &str, what: impl Into<String>, allowed: Option<String>) {
         let key = self.full(key);
-        self.report(key, what.into(), allowed);
+        self.report(Problem::new(key, what.into(), allowed));
     }
 
     /// Declares a key that names a plugin and is read by hand.
@@ -99,7 +114,7 @@ impl<'a> Reader<'a> {
         self.settings
     }
 
-    /// The value of a key at the level that is read now, however it is declared.
+    /// The value of a key at the level that is read now, however it is declared. Do not show it, nor make keys of it.
     pub fn get(&self, key: &str) -> Option<&'a str> {
         self.settings.get(&self.full(key))
     }
@@ -117,7 +132,7 @@ impl<'a> Reader<'a> {
         check(config, &mut found);
         for problem in found {
             let key = self.full(&problem.key);
-            self.report(key, problem.what, problem.allowed);
+            self.report(Problem { key, ..problem });
         }
     }
 
@@ -127,6 +142,7 @@ impl<'a> Reader<'a> {
         if let Some(known) = self.definitions.iter_mut().find(|known| known.name == definition.name) {
             // Two declarations share the key: what one of them hides stays hidden.
             known.secret |= definition.secret;
+            known.url |= definition.url;
             return;
         }
         definition.order =
@@ -148,10 +164,11 @@ impl<'a> Reader<'a> {
             Some(Err(why)) => Err(why.to_owned()),
             Some(Ok(text)) => slot.parse(text),
         };
-        parsed.map_err(|what| self.report(key, what, allowed)).ok()
+        let problem = |what| Problem { alone: true, ..Problem::new(key, what, allowed) };
+        parsed.map_err(|what| self.report(problem(what))).ok()
     }
 
-    pub(super) fn passthrough(&mut self, prefix: &str) -> Option<Passthrough> {
+    pub(super) fn passthrough(&mut self, prefix: &str, known: &[&str]) -> Option<Passthrough> {
         let prefix = self.full(prefix);
         let settings = self.settings;
         let mut properties = Passthrough::default();
@@ -159,11 +176,11 @@ impl<'a> Reader<'a> {
         for key in settings.keys() {
             let Some(rest) = key.strip_prefix(&prefix).filter(|rest| !rest.is_empty()) else { continue };
             match settings.look_up(key) {
-                Some(Ok(text)) if settings.is_reference(key) => properties.set_hidden(rest, text),
-                Some(Ok(text)) => properties.set(rest, text),
+                Some(Ok(text)) if settings.is_reference(key) => properties.set(rest, text),
+                Some(Ok(text)) => properties.set_among(known, rest, text),
                 Some(Err(why)) => {
                     sound = false;
-                    self.report(key.to_owned(), why.to_owned(), None);
+                    self.report(Problem::new(key.to_owned(), why.to_owned(), None));
                 }
                 None => {}
             }
@@ -175,13 +192,12 @@ impl<'a> Reader<'a> {
         format!("{}{key}", self.prefix)
     }
 
-    /// Adds a problem with what may be seen of the value; the full key is as in the map.
-    fn report(&mut self, key: String, what: String, allowed: Option<String>) {
-        let secret = self.definitions.iter().any(|known| known.name == key && known.secret);
-        let value = self.settings.shown(&key, secret);
+    /// Adds a problem; the full key is as in the map. What may be seen of the value is known at the end only, when
+    /// all declarations were read.
+    fn report(&mut self, problem: Problem) {
         // Two declarations that share a key say the same of it.
-        if !self.problems.iter().any(|known| known.key == key && known.what == what) {
-            self.problems.push(Problem { key, value, what, allowed, unknown: false });
+        if !self.problems.iter().any(|known| known.key == problem.key && known.what == problem.what) {
+            self.problems.push(problem);
         }
     }
 
@@ -202,7 +218,7 @@ impl<'a> Reader<'a> {
                 None => "unknown key".into(),
             };
             // No value: what was mistyped may be the key of a secret.
-            found.push(Problem { key: key.to_owned(), value: None, what, allowed: None, unknown: true });
+            found.push(Problem { unknown: true, ..Problem::new(key.to_owned(), what, None) });
         }
         found.into_iter().for_each(|problem| self.problems.push(problem));
     }

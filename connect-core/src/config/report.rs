@@ -6,9 +6,10 @@ use serde_json::{Value, json};
 
 use super::{
     definition::Definition,
+    hide::hide,
     problems::{ConfigError, Problem, Problems},
-    secret::{REDACTED, sounds_secret},
     settings::Settings,
+    visible::visible,
 };
 
 /// What came of reading: the definitions of every key that was asked for, and all problems.
@@ -21,7 +22,10 @@ pub struct Report<'a> {
 
 impl<'a> Report<'a> {
     pub(super) fn new(settings: &'a Settings, definitions: Vec<Definition>, mut problems: Problems) -> Self {
-        hide_secrets(settings, &definitions, &mut problems);
+        for problem in problems.iter_mut().filter(|problem| !problem.unknown) {
+            problem.value = settings.shown(&problem.key, visible(&definitions, &problem.key));
+        }
+        hide(settings, &definitions, &mut problems);
         Self { settings, definitions, problems }
     }
 
@@ -62,7 +66,7 @@ impl<'a> Report<'a> {
             if !groups.contains(&definition.group.as_str()) {
                 groups.push(&definition.group);
             }
-            let given = self.settings.shown(&definition.name, definition.secret);
+            let given = self.settings.shown(&definition.name, visible(&self.definitions, &definition.name));
             let value = json!({
                 "name": definition.name,
                 "value": given.or_else(|| definition.default.clone()),
@@ -76,11 +80,9 @@ impl<'a> Report<'a> {
         json!({ "name": name, "error_count": self.problems.len(), "groups": groups, "configs": configs })
     }
 
-    /// The map as it may be shown: secrets hidden, references as they were written.
+    /// The map as it may be shown: secrets and what is declared nowhere hidden, references as they were written.
     pub fn redacted(&self) -> BTreeMap<String, String> {
-        let secret = |key: &str| self.definitions.iter().any(|known| known.name == key && known.secret);
-        let unknown = |key: &str| self.problems.iter().any(|problem| problem.key == key && problem.unknown);
-        let shown = |key: &str| self.settings.shown(key, secret(key) || unknown(key));
+        let shown = |key: &str| self.settings.shown(key, visible(&self.definitions, key));
         self.settings.keys().filter_map(|key| Some((key.to_owned(), shown(key)?))).collect()
     }
 
@@ -108,32 +110,5 @@ impl<'a> Report<'a> {
 
     fn errors(&self, key: &str) -> Vec<String> {
         self.problems.iter().filter(|problem| problem.key == key).map(Problem::to_string).collect()
-    }
-}
-
-/// Takes secrets out of messages, should a check have repeated one.
-fn hide_secrets(settings: &Settings, definitions: &[Definition], problems: &mut Problems) {
-    let declared = |key: &str| definitions.iter().any(|known| known.name == key && known.secret);
-    let secrets: Vec<(&str, &str)> = settings
-        .keys()
-        .filter(|key| declared(key) || sounds_secret(key))
-        .filter_map(|key| Some((key, settings.get(key)?.trim())))
-        .filter(|(_, secret)| !secret.is_empty())
-        .collect();
-    for problem in problems.iter_mut() {
-        let own = settings.get(&problem.key).filter(|_| settings.is_reference(&problem.key));
-        let own =
-            own.map(|value| (problem.key.as_str(), value.trim())).filter(|(_, value)| !value.is_empty());
-        let mut what = problem.what.clone();
-        let mut allowed = problem.allowed.clone();
-        for (key, secret) in secrets.iter().copied().chain(own) {
-            // A word as short as this is part of other words, so it is hidden at its own key only.
-            if key != problem.key && secret.len() < 4 {
-                continue;
-            }
-            what = what.replace(secret, REDACTED);
-            allowed = allowed.map(|allowed| allowed.replace(secret, REDACTED));
-        }
-        (problem.what, problem.allowed) = (what, allowed);
     }
 }

@@ -7,7 +7,9 @@ use super::{
     problems::{ConfigError, Problems},
     properties,
     providers::Providers,
-    secret::{REDACTED, hide_user_info, sounds_secret},
+    secret::{REDACTED, hide_user_info},
+    url,
+    visible::Visible,
 };
 
 /// Connect's flat map from dotted keys to texts, its references resolved.
@@ -169,18 +171,26 @@ impl Settings {
         self.entries.get(key).is_some_and(|entry| entry.resolved.is_some())
     }
 
-    /// What people may see of a value: the reference if it is one, nothing of a secret.
-    pub(super) fn shown(&self, key: &str, secret: bool) -> Option<String> {
+    /// What people may see of a value: the reference if it is one, else as much as may be visible.
+    pub(super) fn shown(&self, key: &str, visible: Visible) -> Option<String> {
         let entry = self.entries.get(key)?;
         let only_reference = entry.resolved.is_some() && is_one_reference(&entry.raw);
-        if (secret || sounds_secret(key)) && !only_reference {
+        if visible == Visible::Nothing && !only_reference {
             return Some(REDACTED.into());
         }
-        let shown = hide_user_info(&entry.raw);
+        let shown = match visible {
+            Visible::Url => url::shown(&entry.raw, |item| entry.resolved.is_some() && is_one_reference(item)),
+            Visible::Nothing | Visible::Whole => hide_user_info(&entry.raw),
+        };
         match shown.char_indices().nth(SHOWN_MAX_CHARS) {
             Some((end, _)) => Some(format!("{}…", &shown[..end])),
             None => Some(shown),
         }
+    }
+
+    /// What people may see of the value of a key that names a plugin.
+    pub(crate) fn shown_name(&self, key: &str) -> String {
+        self.shown(key, Visible::Whole).unwrap_or_default()
     }
 
     /// A key as the user wrote it.

@@ -11,6 +11,7 @@ use super::{
     definition::{Definition, Importance, Width, display_name, documentation},
     passthrough::Passthrough,
     reader::Reader,
+    url,
     value::Value,
     writer::Writer,
 };
@@ -46,7 +47,9 @@ impl<T: Value> Slot<T> {
             allowed: T::allowed(),
             choices: T::choices().iter().map(|choice| (*choice).to_owned()).collect(),
             secret: T::SECRET,
+            url: T::URL,
             prefix: false,
+            known: &[],
             schema: T::json_schema(),
         };
         Self { key, default: None, checks: Vec::new(), definition }
@@ -100,6 +103,13 @@ impl<T: Value> Slot<T> {
     #[must_use]
     pub fn allowed(mut self, words: &str) -> Self {
         self.definition.allowed = Some(words.to_owned());
+        self
+    }
+
+    /// Whether the text is a URL or several, separated by commas, as [`Value::URL`] says it of a type.
+    #[must_use]
+    pub fn url(mut self, is_url: bool) -> Self {
+        self.definition.url = is_url;
         self
     }
 
@@ -169,7 +179,8 @@ impl<T: Value> Slot<T> {
     #[doc(hidden)]
     pub fn write(self, value: &T, writer: &mut Writer) {
         if !value.is_absent() {
-            writer.put(self.key, value.show(), value.clear_text());
+            let shown = if self.definition.url { url::shown(&value.show(), |_| false) } else { value.show() };
+            writer.put(self.key, shown, value.clear_text());
         }
     }
 }
@@ -193,7 +204,7 @@ pub struct Prefix {
 }
 
 impl Prefix {
-    /// Keys of low importance.
+    /// Keys of low importance, none of which is known.
     pub fn new(key: &'static str, doc: &str) -> Self {
         let mut definition = Slot::<Option<String>>::new(key, doc).definition;
         definition.importance = Importance::Low;
@@ -216,6 +227,14 @@ impl Prefix {
         self
     }
 
+    /// The properties, without the prefix, whose values may be shown. No value of another one is, since it may be
+    /// the mistyped name of a secret.
+    #[must_use]
+    pub fn known(mut self, properties: &'static [&'static str]) -> Self {
+        self.definition.known = properties;
+        self
+    }
+
     #[doc(hidden)]
     pub fn define(self, reader: &mut Reader<'_>) {
         reader.define(self.definition);
@@ -223,9 +242,9 @@ impl Prefix {
 
     #[doc(hidden)]
     pub fn read(self, reader: &mut Reader<'_>) -> Option<Passthrough> {
-        let key = self.key;
+        let (key, known) = (self.key, self.definition.known);
         reader.define(self.definition);
-        reader.passthrough(key)
+        reader.passthrough(key, known)
     }
 
     #[doc(hidden)]

@@ -67,7 +67,7 @@ crate::config! {
         /// How to log in.
         nested "connection." => login: Login;
         /// Properties of the client.
-        prefix "client." => client: Passthrough, group: "Client";
+        prefix "client." => client: Passthrough, group: "Client", known: &["x", "sasl.password"];
     }
 }
 
@@ -183,6 +183,47 @@ fn a_secret_appears_nowhere() {
     let slot = Slot::<Secret>::new("key", " Doc.").default(Secret::from(secret));
     let shown = format!("{slot:?}{}", slot.definition().to_json());
     assert!(!shown.contains(secret), "{shown}");
+}
+
+#[test]
+fn a_value_is_shown_only_if_its_key_is_declared() {
+    let providers = Providers::none().with("env", |_: &str| Err::<String, _>("gone".to_owned()));
+    let settings = Settings::new(
+        minimal().into_iter().chain([
+            ("client.x", "seen"),
+            // A mistyped password among properties that nobody checks, since one of them cannot be resolved.
+            ("client.sasl.pasword", "hunter2"),
+            ("client.y", "${env:Y}"),
+            ("claimed.pass", "hunter2"),
+            ("claimed.reference", "${env:Z}"),
+        ]),
+        &providers,
+    );
+    let mut reader = Reader::new(&settings);
+    reader.claim("claimed.");
+    drop(reader.read::<Target>());
+    // Before the key is declared as a secret, and of one that is not declared at all.
+    reader.problem("connection.password", "bad", None);
+    reader.problem("claimed.pass", "bad", None);
+    let report = reader.finish();
+    let value = |key: &str| report.redacted()[key].clone();
+    assert_eq!((value("client.x"), value("client.sasl.pasword")), ("seen".to_owned(), REDACTED.to_owned()));
+    assert_eq!((value("claimed.pass"), value("claimed.reference")), (REDACTED.into(), "${env:Z}".into()));
+    let shown = format!("{} {:?} {:?}", report.infos("t"), report.redacted(), report.problems());
+    assert!(!shown.contains("hunter2"), "{shown}");
+}
+
+#[test]
+fn properties_filled_in_code_are_shown_only_if_they_are_known() {
+    let mut client = Passthrough::default();
+    client.set("x", "hunter2");
+    client.set_among(&["x", "y", "a.secret"], "y", "seen");
+    client.set_among(&["x", "y", "a.secret"], "a.secret", "hunter2");
+    client.set_among(&["x", "y", "a.secret"], "pasword", "hunter2");
+    let shown = format!("{client:?}");
+    assert!(shown.contains("\"y\": \"seen\"") && !shown.contains("hunter2"), "{shown}");
+    client.set("y", "hunter2");
+    assert!(!format!("{client:?}").contains("hunter2"));
 }
 
 #[test]

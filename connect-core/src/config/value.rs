@@ -53,6 +53,9 @@ pub trait Value: Sized + 'static {
     const TYPE: Type;
     /// Whether the text must never be shown.
     const SECRET: bool = false;
+    /// Whether the text is a URL, of which only scheme, host and path are shown: people write secrets into users,
+    /// queries and fragments, and in the place of a URL.
+    const URL: bool = false;
 
     /// Reads the text of a key.
     ///
@@ -221,6 +224,7 @@ impl Value for f64 {
 impl<T: Value> Value for Option<T> {
     const TYPE: Type = T::TYPE;
     const SECRET: bool = T::SECRET;
+    const URL: bool = T::URL;
 
     fn parse(text: &str) -> Result<Self, String> {
         if text.trim().is_empty() { Ok(None) } else { T::parse(text).map(Some) }
@@ -261,6 +265,7 @@ impl<T: Value> Value for Option<T> {
 impl<T: Value> Value for Vec<T> {
     const TYPE: Type = Type::List;
     const SECRET: bool = T::SECRET;
+    const URL: bool = T::URL;
 
     fn parse(text: &str) -> Result<Self, String> {
         if text.trim().is_empty() {

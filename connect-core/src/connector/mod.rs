@@ -124,7 +124,7 @@ impl Plugins {
         let mut reader = Reader::new(settings);
         // Whether there is a value does not matter here: the problems are in the answer.
         drop(self.connector(&mut reader));
-        reader.finish().infos(settings.get("connector.class").unwrap_or_default())
+        reader.finish().infos(&settings.shown_name("connector.class"))
     }
 
     fn connector(&self, reader: &mut Reader<'_>) -> Option<Connector> {

@@ -1,7 +1,7 @@
 use super::*;
 use crate::{
     Chain, Output, Record,
-    config::Value as _,
+    config::{Providers, Value as _},
     registry::Plugin,
     testing::{Recording, batch},
 };
@@ -110,7 +110,8 @@ fn everything_that_is_wrong_is_told_at_once_with_the_nearest_known_keys() {
         "plaice: unknown key, did you mean place?",
         "consumer.override.group.id = \"g\": `group.id` cannot be set",
         "transforms.m.type = \"Marc\": unknown transform, did you mean Mark?",
-        "first = \"perhaps\": ",
+        // A key that is read by hand is declared nowhere.
+        "first = \"[redacted]\": ",
         "errors.deadletterqueue.topic.name = \"no topic\": ",
     ] {
         assert!(error.contains(part), "{part} is not in {error}");
@@ -181,6 +182,77 @@ fn a_validation_has_the_definitions_and_the_errors_of_all_parts() {
     assert_eq!(of("errors.tolerance")["value"]["recommended_values"], serde_json::json!(["none", "all"]));
     assert_eq!(of("tasks.max")["value"]["errors"].as_array().unwrap().len(), 1);
     assert_eq!(of("transforms.m.type")["value"]["errors"].as_array().unwrap().len(), 1);
+}
+
+#[test]
+fn a_mistake_elsewhere_shows_no_secret_of_what_cannot_be_read_for_it() {
+    let secrets = [
+        ("store.access.key.id", "hunter2AKIA"),
+        ("transforms.m.user.info", "u:hunter2"),
+        ("consumer.override.sasl.pasword", "hunter2"),
+        ("producer.override.sasl.pasword", "hunter2"),
+        ("target.override.sasl.pasword", "hunter2"),
+    ];
+    for wrong in [
+        [("connector.class", "Kept"), ("transforms", "m"), ("transforms.m.type", "Marc")],
+        [("connector.class", "Kafka"), ("transforms", "m"), ("transforms.m.type", "Marc")],
+        [("connector.class", ""), ("source.class", "Kafak"), ("transforms", "m")],
+    ] {
+        let settings = settings(&[&secrets[..], &wrong].concat());
+        let answer = plugins().validate(&settings);
+        let error = plugins().read(&settings).expect_err("something is wrong");
+        let shown = format!("{answer} {error} {error:?}");
+        assert!(!shown.contains("hunter2"), "{shown}");
+        assert!(shown.contains("store.access.key.id"), "the key itself is in the answer: {shown}");
+    }
+}
+
+#[test]
+fn nothing_of_what_a_reference_stands_for_is_told() {
+    let secrets = Providers::none().with("env", |name: &str| {
+        Ok::<_, String>(match name {
+            "LIST" => "hunter2 secret,b".to_owned(),
+            name => format!("Hunter2{name}"),
+        })
+    });
+    let least = [("name", "p"), ("bootstrap.servers", "b:9092"), ("place", "here")];
+    for (key, value, more) in [
+        ("topics", "${env:LIST},b", ("connector.class", "Keep")),
+        ("topics.regex", "${env:X}(", ("connector.class", "Keep")),
+        ("start.position", "offsets:${env:X}", ("topics", "t")),
+        ("consumer.override.sasl.mechanism", "SCRAM-${env:X}", ("topics", "t")),
+        ("consumer.override.sasl.mechanisms", "SCRAM-${env:X}", ("topics", "t")),
+        ("consumer.override.security.protocol", "${env:X}SSL", ("topics", "t")),
+        ("consumer.override.sasl.pasword", "${env:X}", ("topics", "t")),
+        ("transforms", "${env:X}", ("topics", "t")),
+        ("transforms", "m,${env:LIST},${env:LIST}", ("transforms.m.type", "Mark")),
+        ("predicates", "${env:X}", ("transforms.m.predicate", "q")),
+        ("transforms.m.type", "${env:X}", ("transforms", "m")),
+        ("connector.class", "${env:X}", ("topics", "t")),
+        ("target.topic", "${env:LIST}", ("connector.class", "Kafka")),
+        ("errors.deadletterqueue.topic.name", "${env:LIST}", ("topics", "t")),
+    ] {
+        let settings = Settings::new(least.into_iter().chain([(key, value), more]), &secrets);
+        let error = plugins().read(&settings).expect_err("something is wrong");
+        let answer = plugins().validate(&settings);
+        let shown = format!("{error} {error:?} {answer}");
+        let told = shown.to_lowercase();
+        assert!(!told.contains("hunter2") && !told.contains("secret,b"), "{key}: {shown}");
+    }
+}
+
+#[test]
+fn the_type_that_a_name_from_a_reference_needs_is_asked_for_without_the_name() {
+    let env = Providers::none().with("env", |_: &str| Ok::<_, String>("m".to_owned()));
+    let read = |more: &[(&'static str, &'static str)]| {
+        let least = [("name", "p"), ("connector.class", "Keep"), ("place", "here"), ("topics", "t")];
+        let rest = [("bootstrap.servers", "b:9092"), ("transforms", "${env:X}")];
+        let settings = Settings::new(least.into_iter().chain(rest).chain(more.iter().copied()), &env);
+        plugins().read(&settings).map(drop).map_err(|error| error.to_string())
+    };
+    let error = read(&[]).unwrap_err();
+    assert!(error.contains("transforms.[redacted].type: required, but not given"), "{error}");
+    assert_eq!(read(&[("transforms.m.type", "Mark")]), Ok(()));
 }
 
 /// Runs a connector from files, with more tasks than there can be, until it ends. Gives the values that were kept.

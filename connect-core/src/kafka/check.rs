@@ -176,31 +176,36 @@ fn missing_features(properties: &Passthrough) -> Vec<(String, String)> {
     let protocol = get("security.protocol").unwrap_or_default();
     let mechanism = get("sasl.mechanism").or_else(|| get("sasl.mechanisms"));
     let mut problems = Vec::new();
-    let mut needs = |name: &str, value: &str, feature: &str| {
+    // Names that are known, not what was given: that may come from a reference, of which nothing is shown.
+    let mut needs = |name: &str, value: &'static str, feature: &str| {
         problems.push((
             name.to_owned(),
             format!("`{name}={value}` needs the feature `{feature}` of connect-core"),
         ));
     };
     if protocol.ends_with("SSL") && !cfg!(feature = "ssl") {
-        needs("security.protocol", &protocol, "ssl");
+        needs("security.protocol", if protocol.starts_with("SASL") { "SASL_SSL" } else { "SSL" }, "ssl");
     }
     // librdkafka's default mechanism is GSSAPI.
     let mechanism = mechanism.or_else(|| protocol.starts_with("SASL").then(|| "GSSAPI".to_owned()));
     match mechanism.as_deref() {
         Some("GSSAPI") if !cfg!(feature = "gssapi") => needs("sasl.mechanism", "GSSAPI", "gssapi"),
-        Some(name) if (name.starts_with("SCRAM-") || name == "OAUTHBEARER") && !cfg!(feature = "ssl") => {
-            needs("sasl.mechanism", name, "ssl");
+        Some(name) if name.starts_with("SCRAM-") && !cfg!(feature = "ssl") => {
+            needs("sasl.mechanism", "SCRAM-…", "ssl");
         }
+        Some("OAUTHBEARER") if !cfg!(feature = "ssl") => needs("sasl.mechanism", "OAUTHBEARER", "ssl"),
         _ => {}
     }
     problems
 }
 
 /// An error of creating a client, which may quote a value.
-pub(super) fn without_secrets(error: KafkaError) -> String {
+pub(super) fn without_secrets(error: KafkaError, properties: &Passthrough) -> String {
     match error {
         KafkaError::ClientConfig(_, _, name, _) => format!("the value of `{name}` is not valid"),
+        other if properties.is_repeated_in(&other.to_string()) => {
+            "librdkafka refuses a property; which one would repeat a value that is not shown".to_owned()
+        }
         other => other.to_string(),
     }
 }
@@ -315,6 +320,19 @@ mod tests {
         let config = config().property("sasl.password", "hunter2").property("ssl.key.password", "hunter2");
         assert!(!format!("{config:?}").contains("hunter2"), "{config:?}");
         assert!(!problem(&config.property("sasl.password", "hunter2\0")).contains("hunter2"));
+        let mistyped = self::config().property("sasl.pasword", "hunter2");
+        let shown = format!("{mistyped:?} {}", problem(&mistyped));
+        assert!(shown.contains("`sasl.pasword`") && !shown.contains("hunter2"), "{shown}");
+    }
+
+    #[test]
+    fn an_error_of_creating_a_client_repeats_no_hidden_value() {
+        let error = || KafkaError::ClientCreation("Unsupported SASL mechanism: HUNTER2".to_owned());
+        let mut properties = Passthrough::default();
+        properties.set("sasl.mechanism", "hunter2");
+        assert!(!without_secrets(error(), &properties).to_lowercase().contains("hunter2"));
+        properties.set_among(NAMES, "sasl.mechanism", "hunter2");
+        assert!(without_secrets(error(), &properties).contains("Unsupported SASL mechanism"));
     }
 
     #[test]

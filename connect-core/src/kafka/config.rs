@@ -1,5 +1,6 @@
 //! What a Kafka source is told.
 
+use super::names::NAMES;
 use crate::config::Passthrough;
 use std::{collections::BTreeMap, time::Duration};
 
@@ -144,7 +145,7 @@ impl KafkaConfig {
     /// Sets a librdkafka property, checked when the source is opened.
     #[must_use]
     pub fn property(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
-        self.properties.set(name, value);
+        self.properties.set_among(NAMES, name, value);
         self
     }
 

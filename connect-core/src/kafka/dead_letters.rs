@@ -3,6 +3,7 @@
 use super::{
     check::is_topic,
     config::KafkaConfig,
+    names::NAMES,
     producer::{self, Outgoing, Writer},
 };
 use crate::{Class, DeadLetters, Error, Letter, config::Passthrough};
@@ -69,7 +70,7 @@ impl KafkaDeadLettersConfig {
     /// Sets a librdkafka property, checked when the queue is made.
     #[must_use]
     pub fn property(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
-        self.properties.set(name, value);
+        self.properties.set_among(NAMES, name, value);
         self
     }
 
@@ -118,7 +119,7 @@ impl KafkaDeadLetters {
         }
         let operation = "configure the dead letter queue";
         let client = producer::client(operation, &config.bootstrap, &config.properties, problems)?;
-        Ok(Self { writer: Writer::new(client.clone()), config, client })
+        Ok(Self { writer: Writer::new(client.clone(), config.properties.clone()), config, client })
     }
 
     async fn create(&self, partitions: i32, replicas: i32) -> Result<(), Error> {

@@ -2,7 +2,7 @@
 
 use super::{
     KafkaConfig, KafkaDeadLettersConfig, KafkaSinkConfig, OnDataLoss, StartPosition, TooLarge, check,
-    producer,
+    names::NAMES, producer,
 };
 use crate::config::{Passthrough, Problems, Type, Value, not_empty};
 use std::{collections::BTreeMap, time::Duration};
@@ -57,7 +57,7 @@ crate::config! {
     /// Properties of librdkafka's consumer. By themselves, so that what is wrong with other keys hides nothing of them.
     pub struct ConsumerConfig {
         /// Properties of librdkafka's consumer.
-        prefix "consumer.override." => properties: Passthrough;
+        prefix "consumer.override." => properties: Passthrough, known: NAMES;
     } check consumer_properties
 }
 
@@ -65,7 +65,7 @@ crate::config! {
     /// Properties of librdkafka's producer.
     pub struct ProducerConfig {
         /// Properties of librdkafka's producer.
-        prefix "producer.override." => properties: Passthrough;
+        prefix "producer.override." => properties: Passthrough, known: NAMES;
     } check producer_properties
 }
 
@@ -141,7 +141,7 @@ crate::config! {
     /// Properties of librdkafka's producer. By themselves, so that what is wrong with other keys hides nothing of them.
     pub struct TargetProducerConfig {
         /// Properties of librdkafka's producer.
-        prefix "target.override." => properties: Passthrough;
+        prefix "target.override." => properties: Passthrough, known: NAMES;
     } check target_properties
 }
 
@@ -359,6 +359,24 @@ mod tests {
         for topics in [&[][..], &[("topics", "a"), ("topics.regex", "a")]] {
             assert!(source(topics).is_err_and(|error| error.contains("give either topics or topics.regex")));
         }
+    }
+
+    #[test]
+    fn the_value_of_a_property_that_librdkafka_does_not_know_is_not_shown() {
+        let wrong = ("sasl.pasword", "hunter2");
+        let pairs =
+            ["consumer", "producer", "target"].map(|of| (format!("{of}.override.{}", wrong.0), wrong.1));
+        let least =
+            [("bootstrap.servers", "b:9092"), ("topics", "a"), ("target.bootstrap.servers", "b:9092")];
+        let least = least.map(|(key, value)| (key.to_owned(), value));
+        let settings = Settings::literal(least.into_iter().chain(pairs));
+        type All = (KafkaSourceConfig, KafkaTargetConfig, KafkaLettersConfig);
+        let error = All::parse(&settings).unwrap_err();
+        let shown = format!("{error} {error:?} {}", All::infos("p", &settings));
+        assert!(!shown.contains("hunter2"), "{shown}");
+        let told = "override.sasl.pasword = \"[redacted]\": librdkafka knows no property `sasl.pasword`: \
+                    did you mean `sasl.password`?";
+        assert_eq!(error.to_string().matches(told).count(), 3, "{error}");
     }
 
     #[test]

@@ -1,5 +1,5 @@
-//! The names that librdkafka 2.12 knows: its `CONFIGURATION.md`, for suggestions only. What is valid, librdkafka
-//! itself decides.
+//! The names that librdkafka 2.12 knows: its `CONFIGURATION.md`, for suggestions, and for what may be shown of a
+//! property's value. What is valid, librdkafka itself decides.
 
 /// Sorted.
 #[rustfmt::skip]

@@ -89,24 +89,25 @@ pub(super) fn headers<'h>(
 /// A producer that is made anew when librdkafka gives one up.
 pub(super) struct Writer {
     config: ClientConfig,
+    /// What `config` was made of, which knows what may be shown.
+    properties: Passthrough,
     client: Mutex<Option<Arc<Client>>>,
 }
 
 impl Writer {
-    pub(super) fn new(config: ClientConfig) -> Self {
-        Self { config, client: Mutex::new(None) }
+    pub(super) fn new(config: ClientConfig, properties: Passthrough) -> Self {
+        Self { config, properties, client: Mutex::new(None) }
     }
 
     fn client(&self) -> Result<Arc<Client>, Error> {
         let mut client = self.client.lock().unwrap_or_else(PoisonError::into_inner);
         let usable = client.take().filter(|client| client.client().fatal_error().is_none());
-        let usable =
-            match usable {
-                Some(client) => client,
-                None => Arc::new(Client::new(&self.config).map_err(|error| {
-                    Error::fatal("create the kafka producer", check::without_secrets(error))
-                })?),
-            };
+        let usable = match usable {
+            Some(client) => client,
+            None => Arc::new(Client::new(&self.config).map_err(|error| {
+                Error::fatal("create the kafka producer", check::without_secrets(error, &self.properties))
+            })?),
+        };
         *client = Some(Arc::clone(&usable));
         Ok(usable)
     }

@@ -54,10 +54,11 @@ pub(super) struct Setup {
 
 /// Connects and checks.
 pub(super) fn connect(setup: &Setup) -> Result<ReaderConsumer, Error> {
-    let consumer: ReaderConsumer = setup
-        .client
-        .create_with_context(ReaderContext::default())
-        .map_err(|error| Error::fatal("create the kafka consumer", check::without_secrets(error)))?;
+    let consumer: ReaderConsumer =
+        setup.client.create_with_context(ReaderContext::default()).map_err(|error| {
+            let what = check::without_secrets(error, &setup.config.properties);
+            Error::fatal("create the kafka consumer", what)
+        })?;
     // Without an answer the next line says so, but not before a time-out.
     tracing::info!(brokers = setup.config.bootstrap, "connecting to kafka");
     check::reachable(&consumer, &setup.config.topics, setup.call_timeout * 2)?;

@@ -2,6 +2,7 @@
 
 use super::{
     check::is_topic,
+    names::NAMES,
     producer::{self, Outgoing, Writer},
 };
 use crate::{Batch, Bulk, Error, Outcome, Record, config::Passthrough};
@@ -49,7 +50,7 @@ impl KafkaSinkConfig {
     /// Sets a librdkafka property, checked when the sink is made.
     #[must_use]
     pub fn property(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
-        self.properties.set(name, value);
+        self.properties.set_among(NAMES, name, value);
         self
     }
 }
@@ -88,7 +89,7 @@ impl KafkaSink {
         let problems = config.topic.iter().filter(|topic| !is_topic(topic)).map(problem).collect();
         let client =
             producer::client("configure the kafka sink", &config.bootstrap, &config.properties, problems)?;
-        Ok(Self { topic: config.topic, writer: Writer::new(client) })
+        Ok(Self { topic: config.topic, writer: Writer::new(client, config.properties) })
     }
 }
 

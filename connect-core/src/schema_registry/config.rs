@@ -99,6 +99,7 @@ impl fmt::Debug for RegistryUrl {
 
 impl Value for RegistryUrl {
     const TYPE: Type = Type::String;
+    const URL: bool = true;
 
     fn parse(text: &str) -> Result<Self, String> {
         let url = reqwest::Url::parse(text.trim()).map_err(|_| "not a URL".to_owned())?;
@@ -155,5 +156,11 @@ mod tests {
         assert!(text.contains("user:password") && !text.contains("hunter2"), "{text}");
         let url = SchemaRegistryConfig::parse(&Settings::literal([("schema.registry.url", "http://u:p@a")]));
         assert!(url.unwrap_err().to_string().contains("basic.auth.user.info"));
+        for wrong in ["http://a:8081?token=hunter2", "http://a:8081/#hunter2", "hunter2"] {
+            let settings = Settings::literal([("schema.registry.url", wrong)]);
+            let error = SchemaRegistryConfig::parse(&settings).unwrap_err();
+            let shown = format!("{error} {error:?} {}", SchemaRegistryConfig::infos("registry", &settings));
+            assert!(!shown.contains("hunter2"), "{shown}");
+        }
     }
 }

@@ -81,6 +81,9 @@ impl Location {
             // It could be shown where endpoints are.
             problems.add("store.endpoint", "a user does not belong in a URL: use store.access.key.id");
         }
+        if config.endpoint.as_ref().is_some_and(|endpoint| endpoint.contains(['?', '#'])) {
+            problems.add("store.endpoint", "an address has no query and no fragment");
+        }
         if matches!(self, Self::Cos { .. }) && config.endpoint.is_none() {
             problems
                 .add("store.endpoint", "required for cos://, such as https://cos.ap-guangzhou.myqcloud.com");

@@ -295,6 +295,26 @@ mod tests {
     }
 
     #[test]
+    fn no_value_of_a_converter_that_is_not_found_is_shown() {
+        let providers =
+            connect_core::config::Providers::none().with("env", |_: &str| Ok::<_, String>("hunter2".into()));
+        for name in [Some("AvroConvertr"), Some("${env:X}"), None] {
+            let mut pairs = vec![
+                ("value.converter.basic.auth.user.info", "u:hunter2"),
+                ("value.converter.schema.registry.url", "http://a:8081?token=hunter2"),
+            ];
+            pairs.extend(name.map(|name| ("value.converter", name)));
+            let settings = Settings::new(pairs, &providers);
+            let mut reader = Reader::new(&settings);
+            assert!(ConvertersRegistry::new().read(&mut reader).is_none());
+            let report = reader.finish();
+            let shown = format!("{} {:?}", report.infos("p"), report.problems());
+            assert!(shown.contains("value.converter.basic.auth.user.info"), "{shown}");
+            assert!(!shown.contains("hunter2"), "{shown}");
+        }
+    }
+
+    #[test]
     fn a_problem_of_one_key_hides_no_problem_of_another() {
         let text = described(&[("key.converter", "nope"), ("value.converter", "nope")]).unwrap_err();
         assert!(text.contains("key.converter") && text.contains("value.converter"), "{text}");
