@@ -120,6 +120,16 @@ impl OpenRange {
         self.files.iter().map(ObjectFile::held).sum()
     }
 
+    /// Makes parts of what open files hold, whatever their size.
+    pub(crate) fn spill(&mut self, turn: &mut Turn<'_>) {
+        let open: Vec<usize> = self.layout.open_files().collect();
+        for file in open {
+            if self.files[file].spill(turn.cx.budget()) {
+                turn.ready.push_back(self.ticket(file));
+            }
+        }
+    }
+
     pub(crate) fn names(&self) -> impl Iterator<Item = String> {
         self.files.iter().map(|file| file.object.name.clone())
     }
