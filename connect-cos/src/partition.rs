@@ -351,9 +351,12 @@ impl Partition {
     pub(crate) fn relieve(&mut self, turn: &mut Turn<'_>) -> usize {
         let Some(range) = self.ranges.back_mut().filter(|range| range.is_open()) else { return 0 };
         let held = range.held();
-        if turn.env.store.spills() {
+        let open = range.held_open();
+        // Files that have rolled wait for the note, which only a cut brings: as parts they would leave memory too, but
+        // the range would go on collecting them.
+        if turn.env.store.spills() && (range.is_rebuild() || open >= held - open) {
             range.spill(turn);
-            return held;
+            return open;
         }
         if range.is_rebuild() {
             return 0;

@@ -5,7 +5,8 @@ use crate::CosConfig;
 use connect_core::{Flush, Progress, config::ByteSize};
 use std::time::Duration;
 
-/// A `seed` of stores that take no small parts.
+/// `seed`s of stores that take parts of any size, and of others.
+const SPILLS: u64 = 2;
 const KEEPS: u64 = 1;
 
 /// Nothing ends a range but the bytes that it holds.
@@ -76,4 +77,18 @@ async fn a_rebuild_is_read_on_only_if_nothing_else_gives_bytes_back() {
     next.bench.flush(Flush::Pressure).unwrap();
     let report = next.bench.progress().await.unwrap();
     assert!(matches!(report, Progress::Starved(id) if id == rebuilt), "{report:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn small_files_that_have_rolled_give_their_bytes_back_under_pressure() {
+    for seed in [SPILLS, KEEPS] {
+        let mut log = log(4_000);
+        // Its file stays open, so that the roll of another is no cut.
+        log[0] = Logged::Plain("rare");
+        let mut world = World::new(log);
+        let config = CosConfig { flush_size: 20, ..patient() };
+        let mut only = Instance::within(&mut world, config, 50_000, 0, 0, seed).unwrap();
+        only.run_within_budget(&mut world, 200).await.unwrap();
+        world.check();
+    }
 }
