@@ -40,6 +40,8 @@ pub struct CosSink {
     flying: usize,
     /// Partitions that were lost since the last call with a context: their uploads are to be aborted.
     lost: Vec<Partition>,
+    /// The task was started again by itself.
+    again: bool,
 }
 
 impl fmt::Debug for CosSink {
@@ -65,7 +67,8 @@ impl CosSink {
             .store(&config)
             .map_err(invalid)?;
         let clock: Clock = Arc::new(|| jiff::Timestamp::now().as_millisecond());
-        Self::with(config, task.transforms.as_deref(), store, clock, fastrand::Rng::new())
+        let sink = Self::with(config, task.transforms.as_deref(), store, clock, fastrand::Rng::new())?;
+        Ok(Self { again: task.restarts > 0, ..sink })
     }
 
     pub(crate) fn with(
@@ -88,6 +91,7 @@ impl CosSink {
             sleeping: Vec::new(),
             flying: 0,
             lost: Vec::new(),
+            again: false,
         })
     }
 
@@ -290,7 +294,7 @@ impl Sink for CosSink {
 
     async fn open(&mut self) -> Result<(), Error> {
         let parts = self.env.config.file_bytes > self.env.config.part_size;
-        probe(&*self.env.store, &self.env.config.topics_dir, parts).await
+        probe(&*self.env.store, &self.env.config.topics_dir, parts, self.again).await
     }
 
     fn assigned(&mut self, partitions: &[Assigned], cx: &mut Context<Done>) -> Result<(), Error> {
