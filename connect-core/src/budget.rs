@@ -2,7 +2,8 @@
 //!
 //! What is bounded are bytes *held*, not records unresolved: a batch is charged until it is dropped, and a sink
 //! charges its own bodies and parts to the same budget. The budget never refuses: a charge may overshoot by one
-//! batch or one body, and reading stops until there is room again. So nothing can deadlock on it.
+//! batch or one body, and reading stops until there is room again. So nothing can deadlock on it, but for a range that
+//! has to be read to an end that was fixed before: one such range is read beyond the limit (see `Progress::Starved`).
 
 use std::{
     fmt,

@@ -22,6 +22,11 @@ pub enum Progress {
     /// of another offset. Without this report the runtime takes it that a range is being rebuilt, and lets it be read
     /// to its end whatever it weighs.
     Foreign(PartitionId),
+    /// Files, an answer to [`Flush::Pressure`]: what fills the byte budget belongs to the range of a note that this
+    /// partition came with, which only its own records can end, and nothing that is under way gives bytes back. The
+    /// runtime reads one more batch of this partition although the budget is full, and none of the others, then asks
+    /// again. So memory is bounded by the budget and one such range.
+    Starved(PartitionId),
     /// The reply to [`Sink::revoke`]: nothing of these partitions is left here.
     Released(Vec<PartitionId>),
     /// Something transient failed and is tried again by the sink; shown in the status until progress is made.
@@ -43,7 +48,8 @@ pub enum Delivery {
 pub enum Flush {
     /// Finish all there is: the pipeline stops, or somebody asked.
     Now,
-    /// The byte budget is full and nothing moves: give bytes back.
+    /// The byte budget is full and nothing moves: give bytes back. Asked again a few times a second while that lasts;
+    /// what cannot be given back because a note stands for it is [`Progress::Starved`].
     Pressure,
     /// This partition has too much uncommitted (`max.uncommitted.*`): end its range, and report `Durable` up to the last
     /// position put. Nothing more of the partition is read before enough of it is committed.
@@ -79,7 +85,8 @@ pub enum Flush {
 /// note is [`Progress::Foreign`].
 ///
 /// # Back-pressure
-/// Keeping the batch is back-pressure: its bytes stay charged until it is dropped, and at the bound nothing is read.
+/// Keeping the batch is back-pressure: its bytes stay charged until it is dropped, and at the bound nothing is read,
+/// but for a range that would never end otherwise ([`Progress::Starved`]).
 /// Bodies and parts of one's own are charged by [`Context::charge`].
 ///
 /// # Errors

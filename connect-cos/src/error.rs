@@ -16,7 +16,8 @@ pub(crate) enum Answer {
     Gone,
     /// The store does not know what was asked for.
     Unknown,
-    /// Credentials or permissions. Wrong at the start, transient later: keys are rotated, policies take time.
+    /// Credentials or permissions. Wrong at the first start, transient later: keys are rotated, policies take time, a
+    /// file system is read-only for a while.
     Denied,
     /// Only a person can help.
     Fatal,
@@ -36,9 +37,12 @@ impl StoreError {
         Self { answer, cause: cause.into() }
     }
 
-    /// The class of this answer at the start-up check.
-    pub(crate) fn class_at_start(&self) -> Class {
+    /// The class of this answer at the start-up check. `again`: of a task that was started again by itself. The fault
+    /// that ended it may still last, so the check sits out what a running task does; at a first start the same answers
+    /// are mistakes, and are told at once.
+    pub(crate) fn class_at_start(&self, again: bool) -> Class {
         match self.answer {
+            Answer::Exists | Answer::Unknown | Answer::Denied if again => Class::Retriable,
             Answer::Transient | Answer::Gone => Class::Retriable,
             Answer::Exists | Answer::Unknown | Answer::Denied | Answer::Fatal => Class::Fatal,
         }
@@ -134,7 +138,21 @@ mod tests {
             assert_eq!(StoreError::from(error).answer, want, "{kind}");
         }
         let denied = StoreError::from(io::Error::from(io::ErrorKind::PermissionDenied));
-        assert_eq!((denied.answer, denied.class_at_start()), (Answer::Denied, Class::Fatal));
-        assert_eq!(StoreError::from(io::Error::other("EIO")).class_at_start(), Class::Retriable);
+        assert_eq!((denied.answer, denied.class_at_start(false)), (Answer::Denied, Class::Fatal));
+        assert_eq!(StoreError::from(io::Error::other("EIO")).class_at_start(false), Class::Retriable);
+    }
+
+    #[test]
+    fn a_task_that_is_started_again_sits_out_what_it_would_have_sat_out_before() {
+        for kind in
+            [io::ErrorKind::PermissionDenied, io::ErrorKind::ReadOnlyFilesystem, io::ErrorKind::NotFound]
+        {
+            let error = StoreError::from(io::Error::from(kind));
+            assert_eq!(
+                (error.class_at_start(false), error.class_at_start(true)),
+                (Class::Fatal, Class::Retriable)
+            );
+        }
+        assert_eq!(StoreError::new(Answer::Fatal, "overwrites").class_at_start(true), Class::Fatal);
     }
 }

@@ -120,6 +120,21 @@ impl OpenRange {
         self.files.iter().map(ObjectFile::held).sum()
     }
 
+    /// Bytes held by files that still take records.
+    pub(crate) fn held_open(&self) -> usize {
+        self.layout.open_files().map(|file| self.files[file].held()).sum()
+    }
+
+    /// Makes parts of what open files hold, whatever their size.
+    pub(crate) fn spill(&mut self, turn: &mut Turn<'_>) {
+        let open: Vec<usize> = self.layout.open_files().collect();
+        for file in open {
+            if self.files[file].spill(turn.cx.budget()) {
+                turn.ready.push_back(self.ticket(file));
+            }
+        }
+    }
+
     pub(crate) fn names(&self) -> impl Iterator<Item = String> {
         self.files.iter().map(|file| file.object.name.clone())
     }

@@ -336,16 +336,33 @@ impl Partition {
         self.ranges.iter().map(OpenRange::held).sum()
     }
 
-    /// Sends what is held to the store as parts, without ending anything.
-    pub(crate) fn spill(&mut self, turn: &mut Turn<'_>) {
-        for range in &mut self.ranges {
-            let open: Vec<usize> = range.layout.open_files().collect();
-            for file in open {
-                if range.files[file].spill(turn.cx.budget()) {
-                    turn.ready.push_back(range.ticket(file));
-                }
-            }
+    /// Bytes held by ranges that have ended: they go as soon as their objects are there.
+    pub(crate) fn leaving(&self) -> usize {
+        self.ranges.iter().filter(|range| !range.is_open()).map(OpenRange::held).sum()
+    }
+
+    /// Whether the range of a note has not seen all its records.
+    pub(crate) fn is_rebuilding(&self) -> bool {
+        self.ranges.back().is_some_and(|range| range.is_open() && range.is_rebuild())
+    }
+
+    /// Sends what is held to the store: as parts, without ending anything, or by a cut where the store takes no small
+    /// parts. Returns how many bytes are on their way now that were not before.
+    pub(crate) fn relieve(&mut self, turn: &mut Turn<'_>) -> usize {
+        let Some(range) = self.ranges.back_mut().filter(|range| range.is_open()) else { return 0 };
+        let held = range.held();
+        let open = range.held_open();
+        // Files that have rolled wait for the note, which only a cut brings: as parts they would leave memory too, but
+        // the range would go on collecting them.
+        if turn.env.store.spills() && (range.is_rebuild() || open >= held - open) {
+            range.spill(turn);
+            return open;
         }
+        if range.is_rebuild() {
+            return 0;
+        }
+        self.cut(turn);
+        held
     }
 }
 

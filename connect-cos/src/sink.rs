@@ -40,6 +40,8 @@ pub struct CosSink {
     flying: usize,
     /// Partitions that were lost since the last call with a context: their uploads are to be aborted.
     lost: Vec<Partition>,
+    /// The task was started again by itself.
+    again: bool,
 }
 
 impl fmt::Debug for CosSink {
@@ -65,7 +67,8 @@ impl CosSink {
             .store(&config)
             .map_err(invalid)?;
         let clock: Clock = Arc::new(|| jiff::Timestamp::now().as_millisecond());
-        Self::with(config, task.transforms.as_deref(), store, clock, fastrand::Rng::new())
+        let sink = Self::with(config, task.transforms.as_deref(), store, clock, fastrand::Rng::new())?;
+        Ok(Self { again: task.restarts > 0, ..sink })
     }
 
     pub(crate) fn with(
@@ -88,6 +91,7 @@ impl CosSink {
             sleeping: Vec::new(),
             flying: 0,
             lost: Vec::new(),
+            again: false,
         })
     }
 
@@ -205,32 +209,42 @@ impl CosSink {
     }
 
     /// Gives bytes back: parts leave memory where the store takes any size, else the fullest partitions are cut,
-    /// until half of what is held is on its way.
+    /// until half of what is held is on its way. May be called again and again: what is on its way counts.
     fn relieve(&mut self, cx: &mut Context<Done>) -> Result<(), Error> {
-        let spills = self.env.store.spills();
         let mut fullest: Vec<(usize, PartitionId)> =
             self.partitions.values().map(|partition| (partition.held(), partition.id)).collect();
         fullest.sort_unstable_by_key(|&(held, id)| (Reverse(held), id));
         let enough = fullest.iter().map(|(held, _)| held).sum::<usize>() / 2;
-        let mut relieved = 0;
+        let mut relieved: usize = self.partitions.values().map(Partition::leaving).sum();
         for (held, id) in fullest {
             if relieved > enough || held == 0 {
                 break;
             }
-            relieved += held;
             self.with_partition(id, cx, |partition, turn| {
-                if spills {
-                    partition.spill(turn);
-                    return Ok(());
-                }
-                if partition.ranges.back().is_some_and(|range| range.is_rebuild() && range.is_open()) {
-                    tracing::warn!(%partition, held, "a range that is being rebuilt fills the byte budget; if nothing moves, raise it");
-                }
-                partition.cut(turn);
+                relieved += partition.relieve(turn);
                 partition.run(turn)
             })?;
         }
+        if !self.moves() {
+            self.starve(cx);
+        }
         Ok(())
+    }
+
+    /// Whether something is under way that gives bytes back, be it by another attempt.
+    fn moves(&self) -> bool {
+        let ended = |partition: &Partition| partition.ranges.iter().any(|range| !range.is_open());
+        self.flying > 0 || !self.sleeping.is_empty() || self.partitions.values().any(ended)
+    }
+
+    /// What is held now is held by ranges that only their records can end. The fullest is to get them: it stays the
+    /// fullest until it ends, so that no other grows beyond the budget meanwhile.
+    fn starve(&mut self, cx: &mut Context<Done>) {
+        let rebuilds = self.partitions.values().filter(|partition| partition.is_rebuilding());
+        let fullest = rebuilds.map(|partition| (partition.held(), Reverse(partition.id))).max();
+        if let Some((1.., Reverse(id))) = fullest {
+            cx.report(Progress::Starved(id));
+        }
     }
 }
 
@@ -280,7 +294,7 @@ impl Sink for CosSink {
 
     async fn open(&mut self) -> Result<(), Error> {
         let parts = self.env.config.file_bytes > self.env.config.part_size;
-        probe(&*self.env.store, &self.env.config.topics_dir, parts).await
+        probe(&*self.env.store, &self.env.config.topics_dir, parts, self.again).await
     }
 
     fn assigned(&mut self, partitions: &[Assigned], cx: &mut Context<Done>) -> Result<(), Error> {

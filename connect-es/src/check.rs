@@ -19,8 +19,8 @@ struct VersionInfo {
     distribution: Option<String>,
 }
 
-/// Asks every node who it is, and for the index that must be there.
-pub(crate) async fn check(client: &Client, index: Option<&str>) -> Result<(), Error> {
+/// Asks every node who it is, and for the index that must be there. `again`: the task was started again by itself.
+pub(crate) async fn check(client: &Client, index: Option<&str>, again: bool) -> Result<(), Error> {
     let (mut problems, mut away, mut reached) = (Vec::new(), None, None);
     for url in client.urls() {
         match client.ask(url, false, "").await {
@@ -28,7 +28,7 @@ pub(crate) async fn check(client: &Client, index: Option<&str>) -> Result<(), Er
                 problems.extend(wrong_version(url, &info));
                 reached.get_or_insert(url);
             }
-            Err(failure) => sort(failure, &mut problems, &mut away),
+            Err(failure) => sort(failure, again, &mut problems, &mut away),
         }
     }
     if let (Some(index), Some(url)) = (index, reached) {
@@ -37,7 +37,7 @@ pub(crate) async fn check(client: &Client, index: Option<&str>) -> Result<(), Er
             Err(Failure::Status { status: 404, .. }) => {
                 problems.push(format!("{url} has no index `{index}`, and index.required is true"));
             }
-            Err(failure) => sort(failure, &mut problems, &mut away),
+            Err(failure) => sort(failure, again, &mut problems, &mut away),
         }
     }
     if !problems.is_empty() {
@@ -50,9 +50,12 @@ pub(crate) async fn check(client: &Client, index: Option<&str>) -> Result<(), Er
     }
 }
 
-/// Credentials that don't hold at the start never will; a node that is away comes back.
-fn sort(failure: Failure, problems: &mut Vec<String>, away: &mut Option<Error>) {
-    if let Failure::Status { status: status @ (401 | 403), .. } = failure {
+/// Credentials that don't hold at the first start never will; a node that is away comes back. So may credentials that
+/// did hold: a running task sits that out, and so does one that was started again meanwhile.
+fn sort(failure: Failure, again: bool, problems: &mut Vec<String>, away: &mut Option<Error>) {
+    if let Failure::Status { status: status @ (401 | 403), .. } = failure
+        && !again
+    {
         let hint = if status == 403 { " (the cluster privilege `monitor` is needed)" } else { "" };
         problems.push(format!("{failure}{hint}"));
         return;

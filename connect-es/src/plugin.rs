@@ -13,7 +13,7 @@ use connect_core::{
 /// If one of the names is taken.
 pub fn register(sinks: &mut Registry<SinkPlugin>) -> Result<(), DuplicateName> {
     let plugin = Plugin::new("connect_es.ElasticsearchSinkConnector", |config: EsConfig| {
-        Ok(SinkPlugin::new(move |_| Elasticsearch::sink(&config)))
+        Ok(SinkPlugin::new(move |task| Elasticsearch::sink_for(&config, task)))
     });
     sinks.add(plugin.alias("io.confluent.connect.elasticsearch.ElasticsearchSinkConnector"))
 }

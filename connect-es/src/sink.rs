@@ -17,7 +17,7 @@ use crate::{
 };
 use async_trait::async_trait;
 use connect_core::{
-    Assigned, Batch, Bulk, BulkSink, Error, Framer, Outcome, PartitionId, Record, config::Config,
+    Assigned, Batch, Bulk, BulkSink, Error, Framer, Outcome, PartitionId, Record, Task, config::Config,
 };
 use std::{
     fmt,
@@ -41,6 +41,8 @@ pub struct Elasticsearch {
     buffers: Buffers,
     ordered: bool,
     index_required: bool,
+    /// The task was started again by itself.
+    again: bool,
     already_present: AtomicU64,
     /// Where a conflict may say that something is wrong.
     replays: Option<Replays>,
@@ -64,6 +66,7 @@ impl Elasticsearch {
             buffers: Buffers::new(&config.bulk()),
             ordered: matches!(config.ids(), Ids::Key { .. }),
             index_required: config.index_required,
+            again: false,
             already_present: AtomicU64::new(0),
             replays: replays.then(Replays::default),
             growth: versioned.then(|| Growth::new(config)),
@@ -76,6 +79,16 @@ impl Elasticsearch {
     /// As [`new`](Self::new).
     pub fn sink(config: &EsConfig) -> Result<EsSink, Error> {
         Ok(BulkSink::new(Self::new(config)?, config.bulk()))
+    }
+
+    /// The same for `task`: if it was started again by itself, credentials that are refused are no mistake but a fault
+    /// that may pass, and it is started once more.
+    ///
+    /// # Errors
+    /// As [`new`](Self::new).
+    pub fn sink_for(config: &EsConfig, task: &Task) -> Result<EsSink, Error> {
+        let target = Self { again: task.restarts > 0, ..Self::new(config)? };
+        Ok(BulkSink::new(target, config.bulk()))
     }
 
     /// Rows that Elasticsearch had already, in this or a newer version (409): repetitions, counted as delivered.
@@ -141,7 +154,7 @@ struct Sent<'a> {
 impl Bulk for Elasticsearch {
     async fn open(&self) -> Result<(), Error> {
         let index = self.encoder.index().fixed().filter(|_| self.index_required);
-        check(&self.client, index).await
+        check(&self.client, index, self.again).await
     }
 
     fn assigned(&self, partitions: &[Assigned], redelivery: u64) -> Result<(), Error> {

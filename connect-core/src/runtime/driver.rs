@@ -200,11 +200,11 @@ impl Run {
     ) -> Woken {
         let reads = state.reads() && !self.preparing.is_waiting();
         let room = if reads { self.budget.room() } else { 0 };
-        if room > 0 {
-            state.has_room();
-        } else if reads && state.full(self.sink.jobs()) {
+        let due = if room > 0 { state.has_room() } else { reads && state.full(self.sink.jobs()) };
+        if due {
             return Woken::Room;
         }
+        let wanted = if reads { room.max(state.beyond()) } else { 0 };
         let closing = deadline.is_some();
         tokio::select! {
             biased;
@@ -214,7 +214,7 @@ impl Run {
             progress = self.sink.progress() => Woken::Sink(progress),
             posted = self.letters.next() => Woken::Posted(posted),
             prepared = self.preparing.next() => Woken::Prepared(prepared),
-            event = self.source.next(room) => Woken::Source(event),
+            event = self.source.next(wanted) => Woken::Source(event),
             () = self.budget.freed(), if room == 0 && reads => Woken::Room,
         }
     }

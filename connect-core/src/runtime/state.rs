@@ -8,6 +8,7 @@ use super::{
     partition::{Leaving, Partition},
 };
 use crate::{Assigned, Batch, Commit, Delivery, Error, Flush, Letter, PartitionId, Task, retry::after};
+use beyond::Beyond;
 use poison::Throttle;
 use std::collections::VecDeque;
 use tokio::time::Instant;
@@ -72,7 +73,8 @@ pub(crate) struct State {
     urgent: bool,
     /// Some partition is being given up.
     departing: bool,
-    /// The budget was full and the sink was asked for bytes; not asked again before something moves or there is room.
+    /// The budget was full and the sink was asked for bytes; not asked again before something moves, there is room, or
+    /// time has passed.
     pressed: bool,
     skipped_log: Throttle,
     pub(crate) counts: Counts,
@@ -80,6 +82,8 @@ pub(crate) struct State {
     pub(crate) retrying: Option<(Instant, String)>,
     /// What the source sits out, since when; cleared by the source.
     pub(crate) trouble: Option<(Instant, String)>,
+    /// The partition that is read although the budget is full.
+    beyond: Option<Beyond>,
     /// Partitions whose ranges are to end behind the batch that is being transformed.
     cuts: Vec<PartitionId>,
 }
@@ -104,6 +108,7 @@ impl State {
             counts: Counts::default(),
             retrying: None,
             trouble: None,
+            beyond: None,
             cuts: Vec::new(),
         }
     }
@@ -138,6 +143,8 @@ impl State {
             self.commit(now);
         }
         self.skipped_log.tick(now);
+        // A job may have ended without a report, and with it what the sink's last answer was about.
+        self.pressed = false;
         let (patience, reads) = (self.options.watchdog, self.reads());
         for partition in self.partitions.iter_mut().flatten() {
             if let Some(lag) = partition.watch(now, patience).filter(|_| reads) {
@@ -146,22 +153,6 @@ impl State {
                 tracing::warn!(task = %self.task, %topic, partition = number, watermark, lag, for_seconds = patience.as_secs(), "a partition lags and does not move");
             }
         }
-    }
-
-    /// The budget is not full any more: once it is again, the sink is asked again. One that writes parts of large
-    /// objects gives bytes back many times before it has anything to report.
-    pub(crate) fn has_room(&mut self) {
-        self.pressed = false;
-    }
-
-    /// The budget is full; `jobs`: what the sink has running. Returns whether the sink is to be asked for bytes.
-    pub(crate) fn full(&mut self, jobs: usize) -> bool {
-        let ask = jobs == 0 && self.awaiting == 0 && !self.pressed;
-        if ask {
-            self.pressed = true;
-            self.actions.push_back(Action::Flush(Flush::Pressure));
-        }
-        ask
     }
 
     pub(crate) fn pause(&mut self, paused: bool) {
@@ -233,6 +224,7 @@ fn broken(
 }
 
 mod accounts;
+mod beyond;
 mod commits;
 mod intake;
 mod leaving;

@@ -507,7 +507,7 @@ mod tests {
     #[tokio::test]
     async fn the_start_up_check_accepts_a_directory_and_leaves_it_empty() {
         let (dir, store) = store();
-        probe(&store, "topics", true).await.unwrap();
+        probe(&store, "topics", true, false).await.unwrap();
         let left: Vec<_> =
             fs::read_dir(dir.path().join("topics")).unwrap().map(|e| e.unwrap().file_name()).collect();
         assert_eq!(left, [PROOFS]);

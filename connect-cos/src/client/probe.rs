@@ -11,8 +11,14 @@ use connect_core::Error;
 const OPERATION: &str = "check the store";
 
 /// Writes an object, tries to write over it in both ways the sink writes, asks whose it is and removes it.
-/// `parts`: whether objects of several parts can occur (that check costs one smallest part).
-pub(crate) async fn probe(store: &dyn Store, topics_dir: &str, parts: bool) -> Result<(), Error> {
+/// `parts`: whether objects of several parts can occur (that check costs one smallest part). `again`: the task was
+/// started again by itself.
+pub(crate) async fn probe(
+    store: &dyn Store,
+    topics_dir: &str,
+    parts: bool,
+    again: bool,
+) -> Result<(), Error> {
     let id = NoteId(fastrand::u64(..));
     let dir = if topics_dir.is_empty() { String::new() } else { format!("{topics_dir}/") };
     let object = Object { name: format!("{dir}_connect-probe-{id}"), id, first: 0 };
@@ -20,7 +26,7 @@ pub(crate) async fn probe(store: &dyn Store, topics_dir: &str, parts: bool) -> R
     if let Err(e) = store.remove(&object.name).await {
         tracing::warn!(object = object.name, error = %e, "the start-up check's object could not be removed");
     }
-    checked.map_err(|e| Error::new(e.class_at_start(), OPERATION, e).about(&object.name))
+    checked.map_err(|e| Error::new(e.class_at_start(again), OPERATION, e).about(&object.name))
 }
 
 async fn check(store: &dyn Store, object: &Object, parts: bool) -> Result<(), StoreError> {

@@ -1,5 +1,6 @@
 mod bucket;
 mod crashes;
 mod handover;
+mod pressure;
 mod recovery;
 mod world;

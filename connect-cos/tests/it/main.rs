@@ -3,5 +3,6 @@
 #![allow(clippy::unwrap_used, reason = "a failed expectation fails the test")]
 
 mod conformance;
+mod memory;
 mod s3;
 mod server;

@@ -141,6 +141,23 @@ async fn wrong_credentials_are_fatal_at_the_start_and_stay_secret() {
 }
 
 #[tokio::test]
+async fn credentials_that_fail_a_task_that_ran_before_are_retriable() {
+    let server = Server::start(true);
+    let wrong = CosConfig { secret_key: Some(Secret::from("hunter2-hunter2")), ..config(&server) };
+    let again = Task { restarts: 1, ..task() };
+    let mut bench = Bench::new(CosSink::new(wrong, &again).unwrap(), Budget::new(1 << 20));
+    let error = bench.open().await.unwrap_err();
+    assert_eq!(error.class(), Class::Retriable, "{error:?}");
+    let server = Server::start(false);
+    let mut bench = Bench::new(CosSink::new(config(&server), &again).unwrap(), Budget::new(1 << 20));
+    assert_eq!(
+        bench.open().await.unwrap_err().class(),
+        Class::Fatal,
+        "a store that overwrites stays refused"
+    );
+}
+
+#[tokio::test]
 async fn a_server_that_is_away_is_retriable_at_the_start() {
     let server = Server::start(true);
     let config = CosConfig { endpoint: Some("http://127.0.0.1:9".into()), ..config(&server) };

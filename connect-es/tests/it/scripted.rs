@@ -1,9 +1,9 @@
 //! Single requests: what is sent, and what each kind of answer means.
 
 use connect_core::{
-    Batch, Bulk, Class, Error, Outcome,
+    Batch, Budget, Bulk, Class, Error, Outcome, Task,
     testing::{
-        batch,
+        Bench, batch,
         http::{HttpServer, Reply},
     },
 };
@@ -131,6 +131,23 @@ async fn all_problems_are_named_at_the_start() {
     assert_eq!(error.class(), Class::Fatal);
     for text in ["6.8.23", "not allowed", "no index `missing`"] {
         assert!(error.report().contains(text), "{text} in {error:?}");
+    }
+}
+
+#[tokio::test]
+async fn credentials_that_fail_a_task_that_ran_before_are_retriable() {
+    let server = HttpServer::start().await.unwrap();
+    let config = EsConfig::new(vec![server.url().parse().unwrap()]);
+    for (restarts, class) in [(0, Class::Fatal), (1, Class::Retriable)] {
+        server.push(Reply::json(401, r#"{"error":{"type":"security_exception","reason":"who are you"}}"#));
+        let task =
+            Task { pipeline: "p".into(), number: 0, of: 1, restarts, transforms: None, preview: false };
+        let sink = Elasticsearch::sink_for(&config, &task).unwrap();
+        let error = Bench::new(sink, Budget::new(1 << 20)).open().await.unwrap_err();
+        assert_eq!(error.class(), class, "{error:?}");
+        for text in ["who are you", "connection.password"] {
+            assert!(error.report().contains(text), "{text} in {}", error.report());
+        }
     }
 }
 

@@ -29,6 +29,7 @@ impl State {
                     partition.ledger.foreign();
                 }
             }
+            Progress::Starved(id) => self.starved(id),
             Progress::Released(ids) => {
                 for id in ids {
                     if let Some(leaving) =

@@ -41,13 +41,15 @@ impl State {
                 self.actions.push_back(Action::Noted(commit.id));
             }
             if ok && partition.held && !noted {
-                self.actions.push_back(if partition.exceeds((limits.0 / 2, limits.1 / 2)) {
+                if partition.exceeds((limits.0 / 2, limits.1 / 2)) {
                     // Records that were on their way when it was held stand in a range of their own.
-                    Action::Flush(Flush::Uncommitted(commit.id))
+                    self.actions.push_back(Action::Flush(Flush::Uncommitted(commit.id)));
                 } else {
                     partition.held = false;
-                    Action::Hold(commit.id, false)
-                });
+                    if self.beyond.is_none_or(|beyond| beyond.id == commit.id) {
+                        self.actions.push_back(Action::Hold(commit.id, false));
+                    }
+                }
             }
             self.urgent |= partition.is_hurried() || partition.ledger.is_urgent();
             let counter = if ok { &mut self.counts.commits } else { &mut self.counts.commit_failures };

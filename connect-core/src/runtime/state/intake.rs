@@ -39,6 +39,8 @@ impl State {
         if matches!(self.phase, Phase::Stopping | Phase::Finished) {
             return;
         }
+        // Those that come now are not held: who is read alone is asked for anew.
+        self.read_all();
         for assigned in &partitions {
             let slot = assigned.id.slot();
             if self.partitions.len() <= slot {
@@ -58,6 +60,7 @@ impl State {
         if matches!(self.phase, Phase::Stopping | Phase::Finished) {
             return;
         }
+        self.came(&batch);
         let mut first_row = 0;
         for number in 0..batch.runs().len() {
             let rows = batch.runs()[number].rows as usize;

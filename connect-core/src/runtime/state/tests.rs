@@ -114,7 +114,8 @@ impl Bench {
                 Action::Revoke(_) => "revoke".into(),
                 Action::Lost(_) => "lost".into(),
                 Action::Release(_) => "release".into(),
-                Action::Hold(_, held) => format!("hold {held}"),
+                Action::Hold(ID, held) => format!("hold {held}"),
+                Action::Hold(id, held) => format!("hold {held} of {}", id.slot()),
                 Action::Finish(result) => {
                     self.finished = Some(result);
                     "finish".into()
@@ -548,6 +549,81 @@ async fn a_budget_that_is_full_again_asks_again_though_nothing_was_reported() {
     bench.state.full(0);
     bench.settle();
     bench.expect(&["assigned", "put 1", "flush Pressure", "put 1", "flush Pressure"]);
+}
+
+#[tokio::test]
+async fn a_budget_that_stays_full_asks_again_after_a_while() {
+    let mut bench = Bench::new(Delivery::Ranges, Poison::Fail).assigned(0);
+    bench.records(&[0]);
+    bench.state.full(0);
+    bench.state.tick(bench.now);
+    bench.state.full(0);
+    bench.settle();
+    bench.expect(&["assigned", "put 1", "flush Pressure", "flush Pressure"]);
+}
+
+/// Two partitions, of which the first came with a note; the budget is full, and the sink was asked for bytes.
+fn starving() -> Bench {
+    let mut bench = Bench::new(Delivery::Ranges, Poison::Fail).assigned_with(0, Some("a"));
+    bench.source(Event::Assigned(vec![assigned(OTHER)]));
+    bench.records(&[0]);
+    bench.state.full(0);
+    bench.settle();
+    bench.expect(&["assigned", "assigned", "put 1", "flush Pressure"]);
+    bench
+}
+
+const OTHER: PartitionId = PartitionId::new(1, 1);
+
+fn assigned(id: PartitionId) -> Assigned {
+    let partition = i32::try_from(id.slot()).unwrap();
+    Assigned { id, topic: "t".into(), partition, offset: 0, note: None, partitions: None }
+}
+
+#[tokio::test]
+async fn a_rebuild_that_fills_the_budget_is_read_beyond_it_alone_and_by_single_batches() {
+    let mut bench = starving();
+    bench.sink(Progress::Starved(ID));
+    bench.expect(&["hold true of 1"]);
+    assert!(!bench.state.full(0), "a batch is on its way");
+    assert_eq!(bench.state.beyond(), crate::BATCH_BYTES_MAX);
+    bench.records(&[1]);
+    assert_eq!(bench.state.beyond(), 0);
+    assert!(bench.state.full(0));
+    bench.settle();
+    bench.expect(&["put 1", "flush Pressure"]);
+    bench.sink(Progress::Starved(ID));
+    assert_eq!(bench.state.beyond(), crate::BATCH_BYTES_MAX);
+    assert!(bench.state.has_room() && bench.state.beyond() == 0 && !bench.state.has_room());
+    bench.settle();
+    bench.expect(&["hold false of 1"]);
+}
+
+#[tokio::test]
+async fn who_is_read_beyond_the_budget_holds_up_nobody_once_it_is_gone() {
+    for gone in [Event::Lost(vec![ID]), Event::Revoked(vec![ID])] {
+        let mut bench = starving();
+        bench.sink(Progress::Starved(ID));
+        bench.source(gone);
+        assert!(bench.state.full(0) && bench.state.beyond() == 0);
+        bench.settle();
+        assert_eq!(bench.log.last().map(String::as_str), Some("hold false of 1"));
+    }
+    let mut bench = starving();
+    bench.sink(Progress::Starved(ID));
+    bench.source(Event::Assigned(vec![assigned(PartitionId::new(2, 1))]));
+    bench.expect(&["hold true of 1", "hold false of 1", "assigned"]);
+}
+
+#[tokio::test]
+async fn only_a_rebuild_is_read_beyond_the_budget() {
+    let mut bench = starving();
+    bench.sink(Progress::Starved(OTHER));
+    bench.sink(Progress::Starved(PartitionId::new(7, 1)));
+    bench.sink(Progress::Foreign(ID));
+    bench.sink(Progress::Starved(ID));
+    bench.expect(&[]);
+    assert_eq!(bench.state.beyond(), 0);
 }
 
 #[tokio::test]

@@ -200,6 +200,9 @@ pub(super) struct Instance {
     pub(super) ids: Vec<PartitionId>,
     next: Vec<i64>,
     rng: fastrand::Rng,
+    pub(super) budget: Budget,
+    /// Who was reported to need more records than there is room for.
+    starved: Option<PartitionId>,
 }
 
 impl Instance {
@@ -207,6 +210,18 @@ impl Instance {
     pub(super) fn start(
         world: &mut World,
         config: CosConfig,
+        die_at: usize,
+        fail_every: usize,
+        seed: u64,
+    ) -> Result<Self, Error> {
+        Self::within(world, config, 1 << 20, die_at, fail_every, seed)
+    }
+
+    /// One with a byte budget of `limit`.
+    pub(super) fn within(
+        world: &mut World,
+        config: CosConfig,
+        limit: usize,
         die_at: usize,
         fail_every: usize,
         seed: u64,
@@ -223,7 +238,8 @@ impl Instance {
         let now = Arc::new(move || clock.load(Ordering::SeqCst));
         let rng = fastrand::Rng::with_seed(seed ^ (u64::from(world.epoch) << 32));
         let sink = CosSink::with(config, Some("shape"), Arc::new(view), now, rng.clone())?;
-        let mut bench = Bench::new(sink, Budget::new(1 << 20));
+        let budget = Budget::new(limit);
+        let mut bench = Bench::new(sink, budget.clone());
         let ids: Vec<PartitionId> =
             (0..PARTITIONS).map(|slot| PartitionId::new(slot as u32, world.epoch)).collect();
         let assigned: Vec<Assigned> = ids
@@ -240,15 +256,23 @@ impl Instance {
             .collect();
         bench.assigned(&assigned)?;
         let next = world.committed.iter().map(|(offset, _)| *offset).collect();
-        Ok(Self { bench, faults, epoch: world.epoch, ids, next, rng })
+        Ok(Self { bench, faults, epoch: world.epoch, ids, next, rng, budget, starved: None })
     }
 
     /// Reads up to `count` entries of each partition.
     pub(super) fn read(&mut self, world: &World, count: usize) -> Result<(), Error> {
+        let all = self.ids.clone();
+        self.read_of(world, &all, count)
+    }
+
+    pub(super) fn read_of(&mut self, world: &World, ids: &[PartitionId], count: usize) -> Result<(), Error> {
         let mut builder = BatchBuilder::new();
         let topic: Arc<str> = TOPIC.into();
         for (slot, log) in world.log.iter().enumerate() {
             let (id, partition) = (self.ids[slot], slot as i32);
+            if !ids.contains(&id) {
+                continue;
+            }
             if self.next[slot] < world.log_start[slot] {
                 self.next[slot] = world.log_start[slot];
                 // The end of a partition moves the position even where no record is left.
@@ -302,6 +326,7 @@ impl Instance {
                 *committed = (to, None);
                 self.faults.moment().await;
             }
+            Progress::Starved(id) => self.starved = Some(id),
             Progress::Foreign(id) if owner => world.foreign.push(id.slot()),
             Progress::Rejected(batch, _) if owner => {
                 let origin = batch.get(0).unwrap().origin();
@@ -350,6 +375,31 @@ impl Instance {
             }
         }
         panic!("nothing moves: {:?}", world.committed);
+    }
+
+    /// Runs to the end as the runtime does: reads while the budget has room, asks for bytes if it has none, and goes
+    /// beyond it only for one partition that needs it.
+    pub(super) async fn run_within_budget(&mut self, world: &mut World, count: usize) -> Result<(), Error> {
+        let mut idle = 0;
+        while !world.done() {
+            let before = (self.next.clone(), world.committed.clone());
+            if self.budget.room() > 0 {
+                self.read(world, count)?;
+            } else {
+                self.bench.flush(Flush::Pressure)?;
+            }
+            self.settle(world, Duration::from_millis(100)).await?;
+            if let Some(id) = self.starved.take() {
+                self.read_of(world, &[id], count)?;
+            }
+            if self.next.iter().zip(&world.log).all(|(next, log)| *next == log.len() as i64) {
+                self.bench.flush(Flush::Now)?;
+                self.settle(world, Duration::from_millis(100)).await?;
+            }
+            idle = if before == (self.next.clone(), world.committed.clone()) { idle + 1 } else { 0 };
+            assert!(idle < 100, "nothing moves: {:?} of {:?}", self.next, world.committed);
+        }
+        Ok(())
     }
 
     /// Runs until all is committed, or it dies.

@@ -228,7 +228,11 @@ impl<'h, H: SinkHarness> Driver<'h, H> {
         let rows = matches!(progress, Progress::Done(..));
         let ranges = matches!(
             progress,
-            Progress::Durable(..) | Progress::Note(..) | Progress::Foreign(..) | Progress::Rejected(..)
+            Progress::Durable(..)
+                | Progress::Note(..)
+                | Progress::Foreign(..)
+                | Progress::Rejected(..)
+                | Progress::Starved(..)
         );
         let wrong = if self.delivery == Delivery::Rows { ranges } else { rows };
         ensure(!wrong, KINDS, || format!("a sink with {:?} reported {progress:?}", self.delivery))?;
@@ -240,6 +244,7 @@ impl<'h, H: SinkHarness> Driver<'h, H> {
             Progress::Foreign(id) => {
                 Err(Broken::new(NOTE_OWN, format!("it takes the note of {id:?}, its own, for a foreign one")))
             }
+            Progress::Starved(_) => Ok(()),
             Progress::Released(ids) => self.released(&ids),
             Progress::Retrying(error) => {
                 self.seen.errors.push(format!("{error:?}"));
