@@ -132,7 +132,10 @@ impl<P> Registry<P> {
         let plugin = match reader.get(name_key).map(|name| self.find(name)) {
             Some(Ok(plugin)) => plugin,
             Some(Err(unknown)) => {
-                reader.problem(name_key, unknown.what(), allowed());
+                // The whole list only where no name is near.
+                let allowed = if unknown.nearest.is_none() { allowed() } else { None };
+                let what = format!("{}; mistyped keys beside it are told once it is known", unknown.what());
+                reader.problem(name_key, what, allowed);
                 // Which keys it would have is unknown as well: do not call them unknown on top.
                 reader.claim("");
                 return None;
@@ -413,7 +416,7 @@ mod tests {
         let expected = format!(
             "4 configuration problems
   transforms.a.fields: required, but not given; allowed: a list separated by commas
-  transforms.b.type = \"Mask\": unknown transform; {known}
+  transforms.b.type = \"Mask\": unknown transform; mistyped keys beside it are told once it is known; {known}
   transforms.c.type: required, but not given; {known}
   transforms.a.feilds: unknown key, did you mean transforms.a.fields?"
         );

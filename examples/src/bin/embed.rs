@@ -38,7 +38,7 @@ async fn main() -> Result<(), BoxError> {
     let pipeline = Pipeline::builder("embed")
         .source(move |task| Ok(KafkaSource::new(kafka.clone(), task)))
         .transform(Flatten::value())
-        .sink(move |_| Elasticsearch::sink(&search))
+        .sink(move |task| Elasticsearch::sink_for(&search, task))
         .build()?;
     let handle = Arc::new(pipeline.start());
 

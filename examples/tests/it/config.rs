@@ -33,7 +33,7 @@ fn three_mistakes_are_reported_at_once_and_secrets_are_not() {
             r#"tasks.max = "none": not an integer of this type; allowed: from 1 to 1000"#,
             r#"errors.tolerance = "some": "#,
             "allowed: none or all",
-            r#"transforms.flat.type = "Flaten": unknown transform, did you mean Flatten?; allowed: "#,
+            r#"transforms.flat.type = "Flaten": unknown transform, did you mean Flatten?; mistyped keys "#,
         ] {
             assert!(err.contains(problem), "{problem} is not in:\n{err}");
         }
