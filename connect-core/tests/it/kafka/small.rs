@@ -36,9 +36,14 @@ async fn a_reader_of_small_records() {
     let mut source = KafkaSource::new(config, &task(0));
     source.open().await.expect("it opens");
     let before = resident("VmRSS:");
-    let until = Instant::now() + Duration::from_secs(5);
-    while Instant::now() < until {
+    // Until it has fetched what it may: on a busy machine that takes its time.
+    let (mut peak, mut grown) = (before, Instant::now());
+    while grown.elapsed() < Duration::from_secs(3) {
         let _ = tokio::time::timeout(Duration::from_millis(100), source.next(0)).await;
+        let now = resident("VmHWM:");
+        if now > peak {
+            (peak, grown) = (now, Instant::now());
+        }
     }
     println!("held {}", resident("VmHWM:").saturating_sub(before));
     let mut read = 0;
@@ -75,6 +80,7 @@ async fn small_records_take_no_more_memory_than_their_bound() {
     };
     let (held, read) = (figure("held"), figure("read"));
     println!("held {held}, read {read}");
-    assert!(held > 8 << 20, "{held}: it has fetched ahead");
+    // A message takes more than 200 bytes: this is what 20,000 of them take at least, and without it the bound says nothing.
+    assert!(held > 4 << 20, "{held}: it has fetched ahead");
     assert!(held < BOUND && read < BOUND, "{held} and {read} bytes");
 }
