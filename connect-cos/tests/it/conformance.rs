@@ -1,9 +1,12 @@
 //! The suite that every sink runs, on a directory and on an S3 server.
 
-use crate::server::{BUCKET, KEY, SECRET, Server};
+use crate::{
+    server::{BUCKET, KEY, SECRET, Server},
+    task,
+};
 use async_trait::async_trait;
 use connect_core::{
-    Error, Task,
+    Error,
     config::Secret,
     testing::conformance::{
         pipeline,
@@ -22,15 +25,7 @@ fn config(url: String) -> CosConfig {
 }
 
 fn sink(config: CosConfig) -> Result<CosSink, Error> {
-    let task = Task {
-        pipeline: "p".into(),
-        number: 0,
-        of: 1,
-        restarts: 0,
-        transforms: Some("".into()),
-        preview: false,
-    };
-    CosSink::new(config, &task)
+    CosSink::new(config, &task())
 }
 
 fn capabilities() -> Capabilities {

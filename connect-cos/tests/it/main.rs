@@ -6,3 +6,10 @@ mod conformance;
 mod memory;
 mod s3;
 mod server;
+
+use connect_core::Task;
+
+/// The only task of a pipeline, at its first start.
+fn task() -> Task {
+    Task { pipeline: "p".into(), number: 0, of: 1, restarts: 0, transforms: Some("".into()), preview: false }
+}

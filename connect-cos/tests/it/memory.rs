@@ -1,8 +1,11 @@
 //! Whole pipelines with little memory.
 
-use crate::server::{BUCKET, KEY, SECRET, Server};
+use crate::{
+    server::{BUCKET, KEY, SECRET, Server},
+    task,
+};
 use connect_core::{
-    Assigned, Budget, Flush, PartitionId, Pipeline, Progress, Task,
+    Assigned, Budget, Flush, PartitionId, Pipeline, Progress,
     config::Secret,
     testing::{Bench, MemoryLog, batch_at},
 };
@@ -32,15 +35,7 @@ fn values(partition: i32) -> impl Iterator<Item = String> {
 
 /// Commits notes of ranges of all records, none of whose objects was completed.
 async fn die_with_notes(log: &MemoryLog, config: CosConfig) {
-    let task = Task {
-        pipeline: "p".into(),
-        number: 0,
-        of: 1,
-        restarts: 0,
-        transforms: Some("".into()),
-        preview: false,
-    };
-    let mut bench = Bench::new(CosSink::new(config, &task).unwrap(), Budget::new(64 << 20));
+    let mut bench = Bench::new(CosSink::new(config, &task()).unwrap(), Budget::new(64 << 20));
     for partition in 0..PARTITIONS {
         let id = PartitionId::new(u32::try_from(partition).unwrap(), 1);
         let assigned = Assigned { id, topic: "t".into(), partition, offset: 0, note: None, partitions: None };

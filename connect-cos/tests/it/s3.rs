@@ -1,6 +1,9 @@
 //! Create-only publishing on S3, small objects and objects of several parts.
 
-use crate::server::{BUCKET, KEY, SECRET, Server};
+use crate::{
+    server::{BUCKET, KEY, SECRET, Server},
+    task,
+};
 use bytes::Bytes;
 use connect_core::{
     Assigned, Budget, Class, Error, Flush, PartitionId, Progress, Task,
@@ -11,10 +14,6 @@ use connect_cos::{CosConfig, CosSink};
 use std::{sync::atomic::Ordering, time::Duration};
 
 const NAME: &str = "topics/test/partition=0/test+0+0000000000-0.json";
-
-fn task() -> Task {
-    Task { pipeline: "p".into(), number: 0, of: 1, restarts: 0, transforms: Some("".into()), preview: false }
-}
 
 fn config(server: &Server) -> CosConfig {
     CosConfig {
