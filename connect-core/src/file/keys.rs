@@ -1,6 +1,9 @@
 //! What a configuration can say of files, by keys.
 
-use super::{FileLines, FileOffsets};
+use super::{
+    FileLines, FileOffsets,
+    lines::{LINE_BYTES_MAX, POLL_INTERVAL},
+};
 use crate::{
     Error, Task,
     config::{ByteSize, not_empty},
@@ -20,9 +23,9 @@ crate::config! {
         /// all files were read.
         "follow" => follow: bool = true, group: "Files";
         /// How often a file that is followed is looked at again at its end.
-        "poll.interval.ms" => poll_interval: Duration = Duration::from_millis(250), range: Duration::from_millis(1).., group: "Files", importance: Low;
+        "poll.interval.ms" => poll_interval: Duration = POLL_INTERVAL, range: Duration::from_millis(1).., group: "Files", importance: Low;
         /// The longest line, without its end; a longer one stops the pipeline. As much as a Kafka broker takes in a record.
-        "line.max.bytes" => line_max: ByteSize = ByteSize::mib(1), range: ByteSize::kib(1)..=ByteSize::mib(64), group: "Files", importance: Low;
+        "line.max.bytes" => line_max: ByteSize = ByteSize::bytes(LINE_BYTES_MAX as u64), range: ByteSize::kib(1)..=ByteSize::mib(64), group: "Files", importance: Low;
     }
 }
 

@@ -84,22 +84,23 @@ fn expression(pattern: &Option<String>) -> Result<(), String> {
     compiled.transpose().map(drop).map_err(|error| format!("no regular expression: {error}"))
 }
 
-fn consumer_properties(config: &ConsumerConfig, problems: &mut Problems) {
-    for (name, what) in check::properties(&config.properties, check::OURS) {
-        problems.add(format!("consumer.override.{name}"), what);
+/// What is wrong with the properties below a prefix.
+fn overrides(prefix: &str, properties: &Passthrough, ours: &[(&str, &str)], problems: &mut Problems) {
+    for (name, what) in check::properties(properties, ours) {
+        problems.add(format!("{prefix}{name}"), what);
     }
+}
+
+fn consumer_properties(config: &ConsumerConfig, problems: &mut Problems) {
+    overrides("consumer.override.", &config.properties, check::OURS, problems);
 }
 
 fn producer_properties(config: &ProducerConfig, problems: &mut Problems) {
-    for (name, what) in check::properties(&config.properties, producer::OURS) {
-        problems.add(format!("producer.override.{name}"), what);
-    }
+    overrides("producer.override.", &config.properties, producer::OURS, problems);
 }
 
 fn target_properties(config: &TargetProducerConfig, problems: &mut Problems) {
-    for (name, what) in check::properties(&config.properties, producer::OURS) {
-        problems.add(format!("target.override.{name}"), what);
-    }
+    overrides("target.override.", &config.properties, producer::OURS, problems);
 }
 
 fn not_a_topic(name: &str) -> String {

@@ -26,9 +26,9 @@ use tokio::{
 };
 
 /// Longest line unless set: as much as a Kafka broker takes in one record by default (`message.max.bytes`).
-const LINE_BYTES_MAX: usize = 1 << 20;
+pub(super) const LINE_BYTES_MAX: usize = 1 << 20;
 /// How often a file that is followed is looked at again, unless set.
-const POLL_INTERVAL: Duration = Duration::from_millis(250);
+pub(super) const POLL_INTERVAL: Duration = Duration::from_millis(250);
 /// Epochs are never used twice in a process, whatever instance asks.
 static EPOCH: AtomicU32 = AtomicU32::new(1);
 
