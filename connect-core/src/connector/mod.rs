@@ -136,10 +136,12 @@ impl Plugins {
         let first: Vec<_> = self.first.iter().map(|read| read(reader)).collect();
         let transforms = read_transforms(&self.transforms, &self.predicates, reader);
         let (config, letters, source) = (config?, letters?, source?);
-        letters.check(&config, &source, reader)?;
+        // A plugin that cannot be made says so when the pipeline is.
+        let made = source().ok();
+        letters.check(&config, made.as_ref(), reader)?;
         #[cfg(feature = "kafka")]
-        if let (Some(sink), Some(transforms)) = (&sink, &transforms) {
-            no_circle(&source, sink, transforms.is_empty(), reader)?;
+        if let (Some(made), Some(sink), Some(transforms)) = (&made, &sink, &transforms) {
+            no_circle(made, sink, transforms.is_empty(), reader)?;
         }
         let first = first.into_iter().collect::<Option<_>>()?;
         Some(Connector { config, source, sink: sink?, letters, first, transforms: transforms? })
@@ -221,13 +223,13 @@ impl fmt::Debug for Connector {
 /// What is written to a topic that is read comes back for ever. A transform may give each record another topic.
 #[cfg(feature = "kafka")]
 fn no_circle(
-    source: &Factory<SourcePlugin>,
+    source: &SourcePlugin,
     sink: &Factory<SinkPlugin>,
     unchanged: bool,
     reader: &mut Reader<'_>,
 ) -> Option<()> {
-    // A plugin that cannot be made says so when the pipeline is.
-    let (Some(source), Some(target)) = (source().ok()?.kafka, sink().ok()?.kafka) else { return Some(()) };
+    let target = sink().ok().and_then(|sink| sink.kafka);
+    let (Some(source), Some(target)) = (&source.kafka, target) else { return Some(()) };
     let (brokers, topic) = (&target.bootstrap, target.topic.as_deref());
     let circle = match topic {
         Some(topic) => source.reads(brokers, topic),
@@ -257,7 +259,7 @@ impl Letters {
     fn check(
         &self,
         config: &ConnectorConfig,
-        source: &Factory<SourcePlugin>,
+        source: Option<&SourcePlugin>,
         reader: &mut Reader<'_>,
     ) -> Option<()> {
         let mut sound = Some(());
@@ -269,8 +271,7 @@ impl Letters {
                 Some("all, or no errors.deadletterqueue.topic.name".to_owned()),
             );
         }
-        // A source that cannot be made says so when the pipeline is.
-        if let Some(Err((key, what))) = source().ok().map(|source| self.config.kafka(source.kafka.as_ref())) {
+        if let Some(Err((key, what))) = source.map(|source| self.config.kafka(source.kafka.as_ref())) {
             sound = None;
             reader.problem(key, what, None);
         }
@@ -295,7 +296,7 @@ impl Letters {
         Some(Self {})
     }
 
-    fn check(&self, _: &ConnectorConfig, _: &Factory<SourcePlugin>, _: &mut Reader<'_>) -> Option<()> {
+    fn check(&self, _: &ConnectorConfig, _: Option<&SourcePlugin>, _: &mut Reader<'_>) -> Option<()> {
         Some(())
     }
 

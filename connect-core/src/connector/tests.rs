@@ -160,6 +160,17 @@ fn what_is_written_where_it_is_read_would_come_back_for_ever() {
 }
 
 #[test]
+fn a_plugin_that_cannot_be_made_says_so_when_the_pipeline_is() {
+    let mut plugins = plugins();
+    let broken = Plugin::new("Broken", |(): ()| Err::<SinkPlugin, _>(Error::fatal("make it", "no disk")));
+    plugins.sinks.add(broken).expect("its name is free");
+    let least =
+        [("name", "p"), ("bootstrap.servers", "b:9092"), ("topics", "t"), ("connector.class", "Broken")];
+    let connector = plugins.read(&Settings::literal(least)).unwrap();
+    assert_eq!(connector.pipeline().unwrap_err().report(), "failed to make it: no disk");
+}
+
+#[test]
 fn a_class_that_is_missing_or_unknown_is_a_problem_and_kafka_is_the_source_that_is_meant() {
     let error = plugins().read(&Settings::literal([("name", "p"), ("source.class", "Kafak")])).unwrap_err();
     let error = error.to_string();
