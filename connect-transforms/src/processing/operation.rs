@@ -4,6 +4,7 @@ use super::{date::DateOp, rules::ValueOperation, value::Val, why::Why};
 use crate::{
     json::escape::quote,
     jsonpath::{Document, JsonPath},
+    pattern::Dialect,
 };
 use bumpalo::Bump;
 use memchr::memmem;
@@ -186,9 +187,9 @@ pub(super) const PATTERN_ALLOWED: &str = "a pattern of RE2, whose compiled form 
 
 /// A pattern within bounds.
 pub(super) fn compile(pattern: &str) -> Result<Pattern, String> {
-    let compiled = regex::RegexBuilder::new(pattern).size_limit(PATTERN_MAX).build();
+    let compiled = crate::pattern::compile(pattern, Dialect::Re2, PATTERN_MAX);
     let regex = compiled.map_err(|e| format!("{pattern:?}: {}", crate::pattern::reason(&e)))?;
-    let reach = regex_syntax::parse(pattern).ok().and_then(|parsed| parsed.properties().maximum_len());
+    let reach = regex_syntax::parse(regex.as_str()).ok().and_then(|parsed| parsed.properties().maximum_len());
     Ok(Pattern { regex, reach })
 }
 

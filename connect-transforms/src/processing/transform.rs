@@ -71,8 +71,8 @@ thread_local! {
 /// rules see that result). A field that is parsed is replaced by `<field>.<child>`, which stand at the end; with a
 /// JSONPath the path as written is the prefix, and a field is replaced only if the path is `$.<field>`.
 /// - `JSON` takes one object. Keys are unescaped, values stay as they stand.
-/// - `DELIMITER` and `REGULAR` give fields `0`, `1`, … with text. Regular expressions are the crate `regex`: linear
-///   time, and look-around and back-references are refused when the rules are read.
+/// - `DELIMITER` and `REGULAR` give fields `0`, `1`, … with text. Regular expressions are those of RE2: linear time, no
+///   look-around and no back-references. `\w`, `\d`, `\s` and `\b` are ASCII; `(?i)` and `\p{…}` are Unicode.
 /// - `SecondaryAnalyse` adds `<field>.<key>` for every text that holds its separator, which it splits at the first one.
 ///
 /// Rules make the new result, in their order: what no rule names is gone. With `KeepOtherFields` (our addition) fields

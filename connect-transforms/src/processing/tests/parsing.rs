@@ -55,6 +55,20 @@ fn delimiters_of_all_kinds_give_numbered_texts() {
 }
 
 #[test]
+fn patterns_have_the_classes_of_re2_which_are_ascii() {
+    for (pattern, value, expected) in [
+        (r"\w+@\w+\.com", "邮箱zhang@qq.com已登录", r#"{"0":"zhang@qq.com"}"#),
+        (r"\d+", "١٢ 34", r#"{"0":"34"}"#),
+        (r"[^\s]+", "a\u{3000}b c", "{\"0\":\"a\u{3000}b\",\"1\":\"c\"}"),
+        (r"\bpay\b", "已pay付", r#"{"0":"pay"}"#),
+        (r"(?i)straße\d", "STRASSE1 STRAßE2", r#"{"0":"STRAßE2"}"#),
+        (r"[a&&b]+", "a&b", r#"{"0":"a&b"}"#),
+    ] {
+        assert_eq!(made(&row("REGULAR", pattern), value).as_deref(), Ok(expected), "{pattern}");
+    }
+}
+
+#[test]
 fn a_pattern_gives_its_whole_matches_and_none_is_no_failure() {
     assert_eq!(made(&row("REGULAR", r"(\w)=(\d)"), "a=1 b=2").as_deref(), Ok(r#"{"0":"a=1","1":"b=2"}"#));
     assert_eq!(made(&row("REGULAR", "x"), "abc").as_deref(), Ok("{}"));
