@@ -138,6 +138,8 @@ pub struct Rules {
     pub keep_metadata: bool,
     /// `FailureParam.Type`. `FAIL`, if not given.
     pub on_failure: OnFailure,
+    /// What a rule file says that has no effect, each with its place and the reason. It is not exported.
+    pub ignored: Vec<String>,
 }
 
 /// One chain: parse, then make fields.
@@ -316,6 +318,7 @@ impl Rules {
             row: None,
             keep_metadata: false,
             on_failure: OnFailure::Fail,
+            ignored: Vec::new(),
         }
     }
 
