@@ -68,6 +68,45 @@ const ALL: [(&str, Keys<'static>); 18] = [
     ("Filter", &[]),
 ];
 
+/// An envelope with this many fields, every one of them null with a default, and in the middle `a` and `b`.
+fn wide(count: usize) -> String {
+    let (mut fields, mut members) = (Vec::new(), Vec::new());
+    for n in 0..count {
+        fields.push(format!(
+            r#"{{"type":"string","optional":true,"default":"d{n}","field":"column_number_{n}"}}"#
+        ));
+        members.push(format!("\"column_number_{n}\":null"));
+        if n == count / 2 {
+            fields.extend(
+                ["a", "b"].map(|name| format!(r#"{{"type":"int64","optional":false,"field":"{name}"}}"#)),
+            );
+            members.extend([r#""b":2"#, r#""a":1"#].map(str::to_owned));
+        }
+    }
+    let (fields, members) = (fields.join(","), members.join(","));
+    format!(
+        r#"{{"schema":{{"type":"struct","fields":[{fields}],"optional":false}},"payload":{{{members}}}}}"#
+    )
+}
+
+#[test]
+fn twenty_thousand_fields_with_defaults_pass_all_transforms() {
+    let json = wide(20_000);
+    for (name, keys) in [
+        ("InsertField", &[("topic.field", "topic")] as Keys<'_>),
+        ("Cast", &[("spec", "a:string,b:int8")]),
+        ("MaskField", &[("fields", "a,b")]),
+        ("ReplaceField", &[("exclude", "a"), ("renames", "b:x")]),
+        ("TimestampConverter", &[("field", "a"), ("target.type", "Date")]),
+        ("SetSchemaMetadata", &[("schema.name", "n")]),
+        ("HeaderFrom", &[("fields", "a,b"), ("headers", "x,y"), ("operation", "move")]),
+        ("Flatten", &[]),
+    ] {
+        let made = text(name, keys, &json);
+        assert!(made.contains(r#""column_number_19999":"d19999""#), "{name}");
+    }
+}
+
 #[test]
 fn numbers_and_order_stay_where_no_rule_changes_them() {
     let json = r#"{"z":1.0, "a":12345678901234567890,"n":1e999,"b":1.50}"#;
