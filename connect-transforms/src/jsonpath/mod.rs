@@ -47,7 +47,7 @@ use std::{borrow::Cow, cell::OnceCell, fmt, str::FromStr};
 /// - Values are slices of the text: `1.0` stays `1.0`. `min`, `max`, `first` and the like give back what stands in the
 ///   text; sums of integers are exact, other arithmetic is double precision. Comparisons in filters are too, and take
 ///   numbers that differ by less than 2.2e-16 for equal.
-/// - Of equal keys in one object the first one counts.
+/// - Of equal keys in one object the last one counts.
 ///
 /// # Example
 /// ```

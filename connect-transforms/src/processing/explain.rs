@@ -70,6 +70,8 @@ impl Recorder {
 }
 
 impl Trace for Recorder {
+    const WATCHES: bool = true;
+
     fn parsed(&mut self, chain: usize, fields: &[Field<'_>]) {
         self.push(format!("FieldChain[{chain}].Analyse"), "parse", fields, None);
     }

@@ -3,6 +3,7 @@
 use super::{
     number::whole,
     rules::{FilterMode, FilterRule},
+    run::field,
     value::{Field, Val},
 };
 use bumpalo::Bump;
@@ -68,7 +69,7 @@ impl Filter {
     }
 
     pub(super) fn holds<'a>(&self, fields: &[Field<'a>], bump: &'a Bump) -> bool {
-        let value = fields.iter().find(|field| field.name == self.key).map(|field| field.value);
+        let value = field(fields, &self.key);
         let Some(value) = value.filter(|value| !value.is_null()) else {
             return matches!(self.test, Test::Except(_));
         };

@@ -25,6 +25,9 @@ pub(super) struct Context<'a> {
     pub(super) now_ms: i64,
     /// Bytes that may be made of the record on the way.
     pub(super) room: usize,
+    /// Whether equal keys of one object are made one field when they are read. Rules find the last of them anyway, and
+    /// where none looks they are noticed when the result is written; to look for them costs more than most records need.
+    pub(super) unite: bool,
 }
 
 #[derive(Clone, Debug)]

@@ -14,13 +14,15 @@ use crate::{
     },
     jsonpath::Document,
 };
-use std::cell::OnceCell;
+use std::{cell::OnceCell, collections::HashMap};
 
 /// Fields that a record may have.
 const FIELDS_MAX: usize = 1 << 20;
 
 /// Somebody who watches. Numbers are those of the rule file.
 pub(super) trait Trace {
+    const WATCHES: bool;
+
     fn parsed(&mut self, _chain: usize, _fields: &[Field<'_>]) {}
     fn rule(&mut self, _chain: usize, _rule: usize, _made: &[Field<'_>]) {}
     fn chain(&mut self, _chain: usize, _fields: &[Field<'_>]) {}
@@ -28,7 +30,9 @@ pub(super) trait Trace {
 }
 
 /// Nobody does.
-impl Trace for () {}
+impl Trace for () {
+    const WATCHES: bool = false;
+}
 
 /// The fields so far, and how to look into them.
 struct Source<'a, 'f> {
@@ -248,8 +252,21 @@ impl<'a> Source<'a, '_> {
     }
 }
 
-fn field<'a>(fields: &[Field<'a>], name: &str) -> Option<Val<'a>> {
-    fields.iter().find(|field| field.name == name).map(|field| field.value)
+pub(super) fn field<'a>(fields: &[Field<'a>], name: &str) -> Option<Val<'a>> {
+    fields.iter().rev().find(|field| field.name == name).map(|field| field.value)
+}
+
+/// Leaves the last value of every name from `start` on, in the place of the first one, as Java's maps do.
+fn unite(fields: &mut Fields<'_>, start: usize) {
+    let mut places: HashMap<&str, usize> = HashMap::with_capacity(fields.len() - start);
+    let mut kept = start;
+    for at in start..fields.len() {
+        let field = fields[at];
+        let place = *places.entry(field.name).or_insert(kept);
+        fields[place] = field;
+        kept = kept.max(place + 1);
+    }
+    fields.truncate(kept);
 }
 
 fn into<'a>(value: Val<'a>, steps: &[Step]) -> Result<Option<Val<'a>>, Why> {
@@ -315,13 +332,16 @@ fn parse_object<'a>(
         scanner.end()?;
         return Err(Why::NotAnObject(kind_of(text.trim_start())));
     }
-    let mut refused = Ok(());
+    let (start, mut refused) = (fields.len(), Ok(()));
     members(text, context.bump, |name, value| {
         if refused.is_ok() {
             let named = if prefix.is_empty() { Ok(name) } else { joined(&[prefix, name], context) };
             refused = named.and_then(|name| push(Field { name, value: Val::Json(value) }, fields));
         }
     })?;
+    if context.unite {
+        unite(fields, start);
+    }
     refused
 }
 

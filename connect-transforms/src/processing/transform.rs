@@ -80,7 +80,8 @@ thread_local! {
 /// nothing at the end. A chain without rules keeps all fields.
 ///
 /// A source that is not there (`MAPPING` of a missing key, a definite path to nothing) gives no field. A key that is no
-/// field's reaches into objects: `a.b` finds `b` in the object `a`. Of equal keys in one object the first one counts.
+/// field's reaches into objects: `a.b` finds `b` in the object `a`. Of equal keys in one object
+/// the last one counts, in the place of the first one, as in Java's maps.
 ///
 /// # Records
 /// - With `BatchAnalyse` a record is an array of objects, and each passes all chains and filters on its own:
@@ -189,25 +190,20 @@ impl DataProcessing {
         let bytes = RESULT_ROOM + text.len().saturating_mul(RESULT_GROWTH);
         let limit = Limit { end: out.len() + bytes, bytes };
         let Some(mode) = self.plan.batch else {
-            let context = Context { bump, now_ms, room };
-            let Some(fields) = self.plan.run(text, context, trace)? else {
-                return Ok(0);
-            };
-            return self.emit(&fields, origin, bump, limit, out).map(|()| 1);
+            return self.result(text, now_ms, origin, bump, room, limit, out, trace).map(usize::from);
         };
         let mut elements = Elements::new(text)?;
         let (start, merge) = (out.len(), mode == BatchMode::Merge);
         while let Some(element) = elements.next()? {
             empty(bump);
-            let context = Context { bump, now_ms, room };
-            if let Some(fields) = self.plan.run(element, context, trace)? {
-                if merge {
-                    out.push(if out.len() == start { b'[' } else { b',' });
-                }
-                self.emit(&fields, origin, bump, limit, out)?;
-                if !merge {
-                    ends.push(out.len());
-                }
+            let before = out.len();
+            if merge {
+                out.push(if before == start { b'[' } else { b',' });
+            }
+            match self.result(element, now_ms, origin, bump, room, limit, out, trace)? {
+                true if merge => {}
+                true => ends.push(out.len()),
+                false => out.truncate(before),
             }
         }
         if merge && out.len() > start {
@@ -215,6 +211,37 @@ impl DataProcessing {
             ends.push(out.len());
         }
         Ok(ends.len())
+    }
+
+    /// Appends the result of one record, or of one element of it; `false`: it is filtered.
+    #[allow(clippy::too_many_arguments, reason = "as above")]
+    fn result<T: Trace>(
+        &self,
+        text: &str,
+        now_ms: i64,
+        origin: Option<Origin<'_>>,
+        bump: &mut Bump,
+        room: usize,
+        limit: Limit,
+        out: &mut Vec<u8>,
+        trace: &mut T,
+    ) -> Result<bool, Failure> {
+        let start = out.len();
+        let mut run = |unite: bool, bump: &Bump, out: &mut Vec<u8>| {
+            let Some(fields) = self.plan.run(text, Context { bump, now_ms, room, unite }, trace)? else {
+                return Ok(false);
+            };
+            self.emit(&fields, origin, bump, limit, out).map(|()| true)
+        };
+        let unite = self.plan.row.is_some() || T::WATCHES;
+        match run(unite, bump, out) {
+            Err(Failure { why: Why::Collision(_), .. }) if !unite => {
+                out.truncate(start);
+                empty(bump);
+                run(true, bump, out)
+            }
+            done => done,
+        }
     }
 
     fn emit<'a>(
