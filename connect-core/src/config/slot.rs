@@ -153,9 +153,10 @@ impl<T: Value> Slot<T> {
         self
     }
 
-    /// The value of a text that passes all checks.
+    /// The value of a text that passes all checks. As in Kafka's `ConfigDef`, blanks and control characters around it are
+    /// no part of it, whatever its type.
     pub(super) fn parse(&self, text: &str) -> Result<T, String> {
-        let value = T::parse(text)?;
+        let value = T::parse(text.trim_matches(|c| c <= ' '))?;
         if !value.is_absent() {
             self.checks.iter().try_for_each(|check| check(&value))?;
         }

@@ -108,6 +108,19 @@ fn what_is_not_given_has_its_default() {
 }
 
 #[test]
+fn blanks_around_a_value_are_no_part_of_it_whatever_its_type() {
+    let given = with([
+        ("index.prefix", " \tlogs \n"),
+        ("batch.size", " 7 "),
+        ("connection.password", " p w "),
+        ("connection.username", " u "),
+    ]);
+    let target = Target::parse(&given).unwrap();
+    assert_eq!((target.prefix.as_str(), target.batch), ("logs", 7));
+    assert_eq!(target.login.password.map(|password| password.expose().to_owned()).as_deref(), Some("p w"));
+}
+
+#[test]
 fn every_type_is_read() {
     let target = Target::parse(&with([
         ("batch.size", " 7 "),
