@@ -4,6 +4,7 @@ mod at;
 mod twice;
 mod write;
 
+use super::operation::encoding;
 use super::rules::{
     BatchMode, ChainRules, DEFAULT_ZONE, DateInput, DateRule, FieldRule, FieldType, FilterMode, FilterRule,
     Input, OnFailure, OutputFormat, Parse, RowContent, RowRules, Rules, Source, ValueOperation,
@@ -338,11 +339,9 @@ fn read_parameters(kind: Operation, at: &mut At<'_>, found: &mut Found) -> Value
         }
         Operation::Date => ValueOperation::Date(read_date(&mut at, found)),
         _ => {
-            let charset = at.text("CharsetName", found).unwrap_or_default();
-            if !["", "utf-8", "utf8"].contains(&charset.to_ascii_lowercase().as_str()) {
-                found.add_allowed(at.path("CharsetName"), format!("{charset:?} does not fit"), "UTF-8");
-            }
-            ValueOperation::UrlDecode
+            let charset = at.filled("CharsetName", found);
+            let other = charset.filter(|label| encoding(label) != Some(encoding_rs::UTF_8));
+            other.map_or(ValueOperation::UrlDecode, ValueOperation::UrlDecodeIn)
         }
     };
     at.end(found);

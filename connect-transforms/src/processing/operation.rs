@@ -2,11 +2,12 @@
 
 use super::{date::DateOp, rules::ValueOperation, value::Val, why::Why};
 use crate::{
-    json::escape::quote,
+    json::{Scanner, escape::quote},
     jsonpath::{Document, JsonPath},
     pattern::Dialect,
 };
 use bumpalo::Bump;
+use encoding_rs::Encoding;
 use memchr::memmem;
 use percent_encoding::percent_decode;
 use regex::Regex;
@@ -40,7 +41,7 @@ pub(super) enum Operation {
     Split(String),
     KeyValue { entries: String, separator: String, keep: bool },
     PathReplace { old: Box<JsonPath>, new: New },
-    UrlDecode,
+    UrlDecode(&'static Encoding),
     LowerCase,
     UpperCase,
 }
@@ -131,7 +132,16 @@ impl Operation {
             }
             ValueOperation::JsonPathReplace { old, new } => path_replace(old, new, problem)?,
             ValueOperation::Trim => Self::Trim,
-            ValueOperation::UrlDecode => Self::UrlDecode,
+            ValueOperation::UrlDecode => Self::UrlDecode(encoding_rs::UTF_8),
+            ValueOperation::UrlDecodeIn(label) => {
+                let allowed =
+                    "UTF-8, GBK, GB18030, Big5, Shift_JIS, EUC-KR or another label of the Encoding Standard";
+                let known = encoding(label);
+                if known.is_none() {
+                    problem("UrlDecode.CharsetName", format!("{label:?} is no known encoding"), allowed);
+                }
+                Self::UrlDecode(known?)
+            }
             ValueOperation::LowerCase => Self::LowerCase,
             ValueOperation::UpperCase => Self::UpperCase,
         })
@@ -154,7 +164,7 @@ impl Operation {
             Self::RegexReplace { pattern, new } => regex_replace(text, pattern, new, context)?,
             Self::LowerCase => context.keep(&text.to_lowercase())?,
             Self::UpperCase => context.keep(&text.to_uppercase())?,
-            Self::UrlDecode => url_decode(text, context)?,
+            Self::UrlDecode(encoding) => url_decode(text, encoding, context)?,
             Self::Split(separator) => return split(text, separator, context),
             Self::KeyValue { .. } | Self::PathReplace { .. } => text,
         };
@@ -315,14 +325,29 @@ fn regex_replace<'a>(
     context.keep(&out)
 }
 
-/// `+` is a blank, as in forms and in Java.
-fn url_decode<'a>(text: &'a str, context: Context<'a>) -> Result<&'a str, Why> {
+/// An encoding by its label, if text can be read in it.
+pub(super) fn encoding(label: &str) -> Option<&'static Encoding> {
+    Encoding::for_label_no_replacement(label.as_bytes())
+}
+
+/// `+` is a blank, as in forms and in Java. What stands there unescaped may be the second byte of a character whose first
+/// one is escaped (`%81A` in GBK), unless it is not ASCII.
+fn url_decode<'a>(text: &'a str, encoding: &'static Encoding, context: Context<'a>) -> Result<&'a str, Why> {
     if !text.bytes().any(|byte| matches!(byte, b'%' | b'+')) {
         return Ok(text);
     }
-    let spaced = text.replace('+', " ");
-    let decoded = percent_decode(spaced.as_bytes()).decode_utf8().map_err(|_| Why::NotUtf8)?;
-    context.keep(&decoded)
+    let mut out = String::with_capacity(text.len());
+    for piece in text.split_inclusive(|c: char| !c.is_ascii()) {
+        let end = piece.char_indices().next_back().filter(|(_, last)| !last.is_ascii());
+        let (ascii, literal) = piece.split_at(end.map_or(piece.len(), |(at, _)| at));
+        let spaced = ascii.replace('+', " ");
+        let bytes: Vec<u8> = percent_decode(spaced.as_bytes()).collect();
+        let decoded = encoding.decode_without_bom_handling_and_without_replacement(&bytes);
+        out.push_str(&decoded.ok_or(Why::Encoding(encoding.name()))?);
+        out.push_str(literal);
+        context.check(out.len())?;
+    }
+    context.keep(&out)
 }
 
 fn split<'a>(text: &str, separator: &str, context: Context<'a>) -> Result<Val<'a>, Why> {
@@ -348,6 +373,9 @@ fn replace_paths<'a>(
 ) -> Result<Val<'a>, Why> {
     let string = value.is_string();
     let json = if string { value.text(context.bump) } else { value.json(context.bump) };
+    if string && !is_json(json) {
+        return Err(Why::kind(json, "JSON, in which paths could be replaced"));
+    }
     let document = Document::of(json);
     let found = old.places_in(&document)?.unwrap_or_default();
     let new = match new {
@@ -372,6 +400,11 @@ fn replace_paths<'a>(
     out.push_str(&json[copied..]);
     let out = context.keep(&out)?;
     Ok(if string { Val::Text(out) } else { Val::Json(out) })
+}
+
+fn is_json(text: &str) -> bool {
+    let mut scanner = Scanner::of(text);
+    scanner.value(&mut Vec::new()).and_then(|_| scanner.end()).is_ok()
 }
 
 /// Where a part of a text stands in it.

@@ -4,6 +4,7 @@ use super::{
     convert::convert,
     operation::{Context, Operation, matches},
     plan::{Chain, Parser, Place, Plan, Value},
+    rules::FieldType,
     value::{Field, Fields, Val, kind_of, members},
     why::{Failure, Why},
 };
@@ -209,7 +210,12 @@ impl Chain {
                 other => value = other.apply(value, context)?,
             }
         }
-        push(Field { name, value: convert(value, rule.kind, context.bump)? }, out)
+        match value {
+            Val::Json(object) if rule.kind == FieldType::Map && object.starts_with('{') => {
+                parse_object(object, &format!("{name}."), out, context)
+            }
+            value => push(Field { name, value: convert(value, rule.kind, context.bump)? }, out),
+        }
     }
 }
 
@@ -222,10 +228,7 @@ impl<'a> Source<'a, '_> {
                 let digits = context.keep(itoa::Buffer::new().format(context.now_ms))?;
                 Ok(Some(Val::Json(digits)))
             }
-            Value::Key(key) => match field(self.fields, key) {
-                Some(value) => Ok(Some(value)),
-                None => inner(self.fields, key),
-            },
+            Value::Key(key) => by_key(self.fields, key),
             Value::Field(name, steps) => match field(self.fields, name) {
                 Some(value) => into(value, steps),
                 None => Ok(None),
@@ -252,7 +255,7 @@ impl<'a> Source<'a, '_> {
     }
 }
 
-pub(super) fn field<'a>(fields: &[Field<'a>], name: &str) -> Option<Val<'a>> {
+fn field<'a>(fields: &[Field<'a>], name: &str) -> Option<Val<'a>> {
     fields.iter().rev().find(|field| field.name == name).map(|field| field.value)
 }
 
@@ -267,6 +270,14 @@ fn unite(fields: &mut Fields<'_>, start: usize) {
         kept = kept.max(place + 1);
     }
     fields.truncate(kept);
+}
+
+/// The field of this name or, if there is none, what the name leads to as a way into one.
+pub(super) fn by_key<'a>(fields: &[Field<'a>], key: &str) -> Result<Option<Val<'a>>, Why> {
+    match field(fields, key) {
+        Some(value) => Ok(Some(value)),
+        None => inner(fields, key),
+    }
 }
 
 fn into<'a>(value: Val<'a>, steps: &[Step]) -> Result<Option<Val<'a>>, Why> {

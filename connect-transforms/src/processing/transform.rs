@@ -80,7 +80,8 @@ thread_local! {
 /// nothing at the end. A chain without rules keeps all fields.
 ///
 /// A source that is not there (`MAPPING` of a missing key, a definite path to nothing) gives no field. A key that is no
-/// field's reaches into objects: `a.b` finds `b` in the object `a`. Of equal keys in one object
+/// field's reaches into objects: `a.b` finds `b` in the object `a`, in rules and in filters. The type `MAP` makes of an
+/// object `a` the fields `a.b`, `a.c`, …, one level of them, and of text that holds an object that object as one field. Of equal keys in one object
 /// the last one counts, in the place of the first one, as in Java's maps.
 ///
 /// # Records

@@ -118,6 +118,22 @@ fn what_the_products_api_prints_beside_the_rules_is_ignored_and_told() {
 }
 
 #[test]
+fn an_encoding_is_known_by_each_of_its_labels() {
+    let read = |label: &str| {
+        let operation = json!([{ "Type": "URL_DECODE", "UrlDecode": { "CharsetName": label } }]);
+        let field = json!([{ "Key": "a", "Operate": "MAPPING", "Value": "a", "ValueOperates": operation }]);
+        rules(&json_chain(&field)).chains[0].fields[0].operations.clone()
+    };
+    for utf8 in ["", "UTF-8", "utf8"] {
+        assert_eq!(read(utf8), [Op::UrlDecode]);
+    }
+    assert_eq!(read("gb2312"), [Op::UrlDecodeIn("gb2312".into())]);
+    let rules =
+        Rules::new([ChainRules::json().field(FieldRule::key("a").operation(Op::UrlDecodeIn("GBK".into())))]);
+    assert_eq!(Rules::from_json(&rules.to_json()), Ok(rules));
+}
+
+#[test]
 fn an_empty_text_is_the_same_as_not_given() {
     let mut row = printed();
     row["OutputFormat"] = json!("ROW");
@@ -162,7 +178,7 @@ fn all_problems_are_reported_at_once_each_with_its_place() {
                     { "Type": "REPLACE", "Replace": { "OldValue": "", "NewValue": "x" } },
                     { "Type": "SPLIT", "Split": { "Regex": "," } },
                     { "Type": "TRIM" },
-                    { "Type": "URL_DECODE", "UrlDecode": { "CharsetName": "GBK" } },
+                    { "Type": "URL_DECODE", "UrlDecode": { "CharsetName": "KLINGON" } },
                     { "Type": "KV", "KV": { "Delimiter": "&", "Regex": "=" } },
                     { "Type": "REVERSE" } ] },
                 { "Key": "e", "Operate": "DELETE" } ] },
@@ -189,7 +205,7 @@ fn all_problems_are_reported_at_once_each_with_its_place() {
         "FieldChain[0].SMT[3].ValueOperates[2].Substr: Start 3 is behind End 1",
         "FieldChain[0].SMT[3].ValueOperates[3].Replace.OldValue: it is empty",
         "FieldChain[0].SMT[3].ValueOperates[4]: SPLIT makes an array",
-        "FieldChain[0].SMT[3].ValueOperates[6].UrlDecode.CharsetName: \"GBK\" does not fit; allowed: UTF-8",
+        "FieldChain[0].SMT[3].ValueOperates[6].UrlDecode.CharsetName: \"KLINGON\" is no known encoding; allowed: UTF-8, GBK, ",
         "FieldChain[0].SMT[3].ValueOperates[8].Type: \"REVERSE\" is not one of the choices; allowed: REPLACE, ",
         "FieldChain[0].SMT[4].Operate: fields without a rule are left out already",
         "FieldChain[1].Analyse.Regex: \"(a\": unclosed group",
