@@ -26,6 +26,7 @@ pub struct Slot<T> {
     pub(super) key: &'static str,
     pub(super) default: Option<T>,
     checks: Vec<Check<T>>,
+    pub(super) literal: bool,
     definition: Definition,
 }
 
@@ -52,7 +53,7 @@ impl<T: Value> Slot<T> {
             known: &[],
             schema: T::json_schema(),
         };
-        Self { key, default: None, checks: Vec::new(), definition }
+        Self { key, default: None, checks: Vec::new(), literal: false, definition }
     }
 
     /// The value when the key is not given.
@@ -103,6 +104,13 @@ impl<T: Value> Slot<T> {
     #[must_use]
     pub fn allowed(mut self, words: &str) -> Self {
         self.definition.allowed = Some(words.to_owned());
+        self
+    }
+
+    /// Whether the value has to be written out: it is printed, and what a reference stands for may be a secret.
+    #[must_use]
+    pub fn literal(mut self, literal: bool) -> Self {
+        self.literal = literal;
         self
     }
 

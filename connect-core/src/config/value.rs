@@ -307,6 +307,20 @@ pub fn not_empty<T: Value>(value: &T) -> Result<(), String> {
     if value.clear_text().trim().is_empty() { Err("empty".into()) } else { Ok(()) }
 }
 
+/// A check for `check:` in a declaration: not blank, and without control characters, as Kafka Connect demands of names
+/// (`NonEmptyStringWithoutControlChars`).
+///
+/// # Errors
+///
+/// When the value is blank or has a control character, which the message names by its code point.
+pub fn printable<T: Value>(value: &T) -> Result<(), String> {
+    not_empty(value)?;
+    match value.clear_text().chars().find(|c| c.is_control()) {
+        Some(control) => Err(format!("the control character U+{:04X} is in it", u32::from(control))),
+        None => Ok(()),
+    }
+}
+
 fn join(items: impl Iterator<Item = impl Display>) -> String {
     let mut text = String::new();
     for item in items {

@@ -1,6 +1,7 @@
 //! The Kafka source, sink and dead letter queue against one real broker.
 
 mod cluster;
+mod conformance;
 mod corrupt;
 mod driver;
 mod groups;
