@@ -15,11 +15,17 @@ const DOUBT: Duration = Duration::from_secs(10);
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Failure {
     /// No answer: connection refused, reset, closed early, or too late. What the server did is unknown.
-    #[error("no answer from {node}")]
-    NoAnswer { node: String, source: reqwest::Error },
+    #[error("no answer from {node}: {cause}")]
+    NoAnswer { node: String, cause: String },
     /// An answer other than 2xx.
     #[error("{node} answered {status}: {reason}")]
     Status { node: String, status: u16, reason: String, wait: Option<Duration> },
+    /// A redirect. Bodies go to nobody who is not configured.
+    #[error("{node} answered {status}, a redirect to {location}, which is not followed (see connection.url)")]
+    Redirect { node: String, status: u16, location: String },
+    /// An answer in an encoding that nobody has asked for, or damaged.
+    #[error("{node} sent an answer in the encoding `{encoding}`, which cannot be read: {reason}")]
+    NotDecoded { node: String, encoding: String, reason: String },
     /// A 2xx answer that is none of `_bulk`: some proxy's.
     #[error("{node} sent something else than a bulk answer")]
     NotAnAnswer { node: String, source: serde_json::Error },
@@ -71,18 +77,28 @@ pub(crate) enum Failure {
 impl Failure {
     /// Whether another node may do better.
     pub(crate) fn is_the_nodes(&self) -> bool {
-        matches!(self, Self::NoAnswer { .. } | Self::NotAnAnswer { .. })
-            || matches!(self, Self::Status { status: 500..=599, .. })
+        let unusable = matches!(
+            self,
+            Self::NoAnswer { .. }
+                | Self::NotAnAnswer { .. }
+                | Self::NotDecoded { .. }
+                | Self::TooLarge { .. }
+                | Self::Redirect { .. }
+        );
+        unusable || matches!(self, Self::Status { status: 500..=599, .. })
     }
 
     fn class(&self) -> Class {
         match self {
-            Self::NoAnswer { .. } | Self::NotAnAnswer { .. } | Self::Unanswered | Self::Doubt { .. } => {
-                Class::Retriable
-            }
+            Self::NoAnswer { .. }
+            | Self::NotAnAnswer { .. }
+            | Self::NotDecoded { .. }
+            // No record is to blame for what stands between it and its index.
+            | Self::Redirect { .. }
+            | Self::TooLarge { .. }
+            | Self::Unanswered
+            | Self::Doubt { .. } => Class::Retriable,
             Self::Status { status, .. } => request_class(*status),
-            // A smaller request has a smaller answer: it is halved.
-            Self::TooLarge { .. } => Class::Poison,
             Self::Mismatch { .. } | Self::Foreign { .. } | Self::Growth { .. } => Class::Fatal,
             Self::Item { status, kind, .. } => item_class(*status, kind),
             Self::NullValue | Self::Key(_) | Self::IndexName(_) | Self::Document(_) => Class::Poison,
@@ -121,10 +137,20 @@ fn item_class(status: u16, kind: &str) -> Class {
     }
 }
 
+impl Failure {
+    /// The error of an operation, which completes "failed to …".
+    pub(crate) fn during(self, operation: &'static str) -> Error {
+        let (class, wait) = (self.class(), self.wait());
+        Error::new(class, operation, self).after(wait)
+    }
+}
+
 impl From<Failure> for Error {
     fn from(failure: Failure) -> Self {
         let operation = match &failure {
             Failure::NoAnswer { .. }
+            | Failure::Redirect { .. }
+            | Failure::NotDecoded { .. }
             | Failure::Status { .. }
             | Failure::NotAnAnswer { .. }
             | Failure::TooLarge { .. }
@@ -139,8 +165,7 @@ impl From<Failure> for Error {
             | Failure::IndexName(_)
             | Failure::Document(_) => "write the document",
         };
-        let (class, wait) = (failure.class(), failure.wait());
-        Error::new(class, operation, failure).after(wait)
+        failure.during(operation)
     }
 }
 

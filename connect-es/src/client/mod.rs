@@ -3,22 +3,25 @@
 mod auth;
 mod nodes;
 mod parts;
+mod reader;
 
 use crate::{
     bulk::response::{Answer, Item, all_succeeded, reason},
     config::{EsConfig, NodeUrl},
-    error::Failure,
+    error::{Failure, shortened},
 };
 use bytes::Bytes;
 use connect_core::Error;
 use nodes::Nodes;
 use parts::Parts;
+use reader::Reader;
 use reqwest::{
     Body, Response, StatusCode, Url,
-    header::{AUTHORIZATION, CONTENT_TYPE, HeaderValue, RETRY_AFTER},
+    header::{ACCEPT_ENCODING, AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue, LOCATION, RETRY_AFTER},
 };
 use std::{
     collections::VecDeque,
+    error::Error as StdError,
     sync::{Mutex, PoisonError},
     time::Duration,
 };
@@ -30,6 +33,9 @@ const ANSWER_BYTES_MAX: usize = 16 << 20;
 const REASON_BYTES_MAX: usize = 16 << 10;
 /// Connections that nobody used for this long are closed, as `max.connection.idle.time.ms` of Connect's sink.
 const IDLE: Duration = Duration::from_secs(60);
+/// Answers are wanted as they are: unpacking one costs more than the few bytes per row that packing it saves. What comes in
+/// gzip all the same is read.
+const IDENTITY: HeaderValue = HeaderValue::from_static("identity");
 const NDJSON: HeaderValue = HeaderValue::from_static("application/x-ndjson");
 
 /// The cluster.
@@ -81,6 +87,7 @@ impl Client {
             .connect_timeout(config.connect_timeout)
             .timeout(config.read_timeout)
             .pool_idle_timeout(IDLE)
+            .default_headers(HeaderMap::from_iter([(ACCEPT_ENCODING, IDENTITY)]))
             // A body must not follow to where nobody has configured it to go.
             .redirect(reqwest::redirect::Policy::none())
             // Repetition is the bulk sink's business.
@@ -127,12 +134,12 @@ impl Client {
     pub(crate) async fn ask(&self, url: &NodeUrl, head: bool, path: &str) -> Result<Vec<u8>, Failure> {
         let target = url.join(path);
         let request = if head { self.http.head(target) } else { self.http.get(target) };
-        let mut response = self.send(url, request).await?;
+        let response = self.send(url, request).await?;
         if !response.status().is_success() {
             return Err(refusal(url, response).await);
         }
         let mut body = Vec::new();
-        read_up_to(&mut response, &mut body, REASON_BYTES_MAX).await.map_err(|e| no_answer(url, e))?;
+        read_beginning(url, response, &mut body).await?;
         Ok(body)
     }
 
@@ -144,24 +151,25 @@ impl Client {
         if let Some(authorization) = &self.authorization {
             request = request.header(AUTHORIZATION, authorization.clone());
         }
-        request.send().await.map_err(|e| no_answer(url, e))
+        request.send().await.map_err(|e| no_answer(url, &e))
     }
 }
 
-/// Without the URL, which the error names already.
-fn no_answer(url: &NodeUrl, error: reqwest::Error) -> Failure {
-    Failure::NoAnswer { node: url.to_string(), source: error.without_url() }
+/// With the innermost cause alone: what wraps it says in three sentences that a request was sent.
+fn no_answer(url: &NodeUrl, error: &reqwest::Error) -> Failure {
+    let mut cause: &dyn StdError = error;
+    while let Some(next) = cause.source() {
+        cause = next;
+    }
+    Failure::NoAnswer { node: url.to_string(), cause: shortened(&cause.to_string()) }
 }
 
 /// Reads an answer, or only its beginning if that says all: what follows is read and dropped, for the connection's
 /// sake.
-async fn read_answer(
-    url: &NodeUrl,
-    mut response: Response,
-    wait: Option<Duration>,
-) -> Result<Answered, Failure> {
+async fn read_answer(url: &NodeUrl, response: Response, wait: Option<Duration>) -> Result<Answered, Failure> {
+    let mut body = Reader::new(url, response)?;
     let mut bytes = Vec::new();
-    while let Some(chunk) = response.chunk().await.map_err(|e| no_answer(url, e))? {
+    while let Some(chunk) = body.chunk().await? {
         if bytes.len() + chunk.len() > ANSWER_BYTES_MAX {
             return Err(Failure::TooLarge { node: url.to_string(), max: ANSWER_BYTES_MAX });
         }
@@ -171,18 +179,27 @@ async fn read_answer(
             bytes.extend_from_slice(&chunk);
         }
         if beginning || all_succeeded(&bytes) {
-            // The answer is known: a connection that breaks now costs a connection, nothing else.
-            while let Ok(Some(_)) = response.chunk().await {}
+            // The answer is known: a connection that breaks now, or is dropped, costs a connection, nothing else.
+            let mut rest = ANSWER_BYTES_MAX;
+            while let Ok(Some(chunk)) = body.chunk().await
+                && rest > chunk.len()
+            {
+                rest -= chunk.len();
+            }
             return Ok(Answered::AllSucceeded);
         }
     }
     Ok(Answered::Body(BulkBody { node: url.to_string(), bytes, wait }))
 }
 
-async fn refusal(url: &NodeUrl, mut response: Response) -> Failure {
+async fn refusal(url: &NodeUrl, response: Response) -> Failure {
     let (status, wait) = (response.status(), retry_after(&response));
+    if status.is_redirection() {
+        let location = location(url, &response);
+        return Failure::Redirect { node: url.to_string(), status: status.as_u16(), location };
+    }
     let mut body = Vec::new();
-    let reason = match read_up_to(&mut response, &mut body, REASON_BYTES_MAX).await {
+    let reason = match read_beginning(url, response, &mut body).await {
         Ok(()) if !body.is_empty() => reason(&body),
         _ => status.canonical_reason().unwrap_or("no reason given").to_owned(),
     };
@@ -199,14 +216,29 @@ fn hint(status: StatusCode, reason: String) -> String {
     }
 }
 
-async fn read_up_to(response: &mut Response, body: &mut Vec<u8>, max: usize) -> Result<(), reqwest::Error> {
-    while let Some(chunk) = response.chunk().await? {
-        body.extend_from_slice(&chunk[..chunk.len().min(max - body.len())]);
-        if body.len() == max {
+/// Reads as much as is looked at: enough for a reason.
+async fn read_beginning(url: &NodeUrl, response: Response, beginning: &mut Vec<u8>) -> Result<(), Failure> {
+    let mut body = Reader::new(url, response)?;
+    while let Some(chunk) = body.chunk().await? {
+        beginning.extend_from_slice(&chunk[..chunk.len().min(REASON_BYTES_MAX - beginning.len())]);
+        if beginning.len() == REASON_BYTES_MAX {
             break;
         }
     }
     Ok(())
+}
+
+/// Where a redirect leads, without what may be a secret there: user, password and query.
+fn location(url: &NodeUrl, response: &Response) -> String {
+    let text = response.headers().get(LOCATION).and_then(|location| location.to_str().ok());
+    let Some(mut target) = text.and_then(|text| url.join("").join(text).ok()) else {
+        return "an unnamed place".to_owned();
+    };
+    target.set_query(None);
+    target.set_fragment(None);
+    // Not of every kind of URL; one that cannot have them has none.
+    let _none = target.set_username("").and_then(|()| target.set_password(None));
+    shortened(target.as_str())
 }
 
 /// `Retry-After` in seconds (RFC 9110, 10.2.3). Elasticsearch, OpenSearch and the proxies before them send no date.

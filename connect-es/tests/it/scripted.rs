@@ -8,7 +8,7 @@ use connect_core::{
     },
 };
 use connect_es::{Elasticsearch, EsConfig};
-use std::time::Duration;
+use std::{io::Write, time::Duration};
 
 fn target(servers: &[&HttpServer], change: impl FnOnce(&mut EsConfig)) -> Elasticsearch {
     let mut config = EsConfig::new(servers.iter().map(|server| server.url().parse().unwrap()).collect());
@@ -28,6 +28,12 @@ async fn answered(reply: Reply, count: usize) -> Result<Outcome, Error> {
 
 fn class(result: Result<Outcome, Error>) -> Class {
     result.unwrap_err().class()
+}
+
+fn gzip(bytes: &[u8]) -> Vec<u8> {
+    let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    encoder.write_all(bytes).unwrap();
+    encoder.finish().unwrap()
 }
 
 const DELIVERED: &str = r#"{"took":1,"errors":false,"items":[]}"#;
@@ -62,7 +68,7 @@ async fn answers_to_the_whole_request_have_their_classes() {
     for status in [401, 403, 404, 408, 429, 500, 502, 503, 504] {
         assert_eq!(class(answered(Reply::new(status), 2).await), Class::Retriable, "{status}");
     }
-    for status in [301, 405, 415] {
+    for status in [405, 415] {
         assert_eq!(class(answered(Reply::new(status), 2).await), Class::Fatal, "{status}");
     }
     for broken in [Reply::reset(), Reply::close(), Reply::new(200).body("<html>"), Reply::new(200)] {
@@ -92,9 +98,95 @@ async fn a_missing_item_is_unanswered_and_one_too_many_stops() {
 }
 
 #[tokio::test]
-async fn an_answer_that_is_too_large_is_asked_for_in_halves() {
-    let reply = Reply::json(200, format!(r#"{{"errors":true,"items":["{}"#, "x".repeat(17 << 20)));
-    assert_eq!(class(answered(reply, 2).await), Class::Poison);
+async fn an_answer_that_is_too_large_is_no_records_fault() {
+    let large = format!(r#"{{"errors":true,"items":["{}"#, "x".repeat(17 << 20));
+    for rows in [1, 2] {
+        let error = answered(Reply::json(200, large.clone()), rows).await.unwrap_err();
+        assert_eq!(error.class(), Class::Retriable, "{error:?}");
+    }
+    // Neither is one that grows when it is unpacked.
+    let reply = Reply::json(200, gzip(large.as_bytes())).header("content-encoding", "gzip");
+    let error = answered(reply, 1).await.unwrap_err();
+    assert!(error.class() == Class::Retriable && error.report().contains("16777216 bytes"), "{error:?}");
+}
+
+#[tokio::test]
+async fn an_answer_that_is_compressed_unasked_is_read() {
+    let compressed = |reply: Reply, encoding: &str| reply.header("content-encoding", encoding);
+    let failed = r#"{"took":1,"errors":true,"items":[{"index":{"status":201}},{"index":{"status":400,
+        "error":{"type":"mapper_parsing_exception","reason":"no"}}}]}"#;
+    for encoding in ["gzip", "X-GZIP"] {
+        let reply = compressed(Reply::json(200, gzip(DELIVERED.as_bytes())), encoding);
+        assert!(answered(reply, 2).await.unwrap().is_delivered(), "{encoding}");
+        let reply = compressed(Reply::json(200, gzip(failed.as_bytes())), encoding);
+        let rows = answered(reply, 2).await.unwrap().into_rows().unwrap();
+        assert_eq!((rows[0].is_ok(), rows[1].as_ref().map_err(Error::class)), (true, Err(Class::Poison)));
+    }
+    let refusal = r#"{"error":{"type":"circuit_breaking_exception","reason":"data too large"}}"#;
+    let reply = compressed(Reply::json(429, gzip(refusal.as_bytes())), "gzip");
+    let report = answered(reply, 1).await.unwrap_err().report();
+    assert!(report.contains("circuit_breaking_exception: data too large"), "{report}");
+
+    let mut cut = gzip(failed.as_bytes());
+    cut.truncate(cut.len() - 9);
+    for (body, encoding) in [(cut, "gzip"), (failed.into(), "gzip"), (failed.into(), "br")] {
+        let error = answered(compressed(Reply::json(200, body), encoding), 2).await.unwrap_err();
+        assert_eq!(error.class(), Class::Retriable, "{error:?}");
+        assert!(error.report().contains(&format!("`{encoding}`")), "{}", error.report());
+    }
+}
+
+#[tokio::test]
+async fn the_start_up_check_reads_compressed_answers_and_says_what_is_understood() {
+    let server = HttpServer::start().await.unwrap();
+    let info = gzip(br#"{"version":{"number":"8.19.0"}}"#);
+    server.push(Reply::json(200, info).header("content-encoding", "gzip"));
+    server.push(Reply::json(200, DELIVERED));
+    let target = target(&[&server], |_| {});
+    target.open().await.unwrap();
+    assert!(target.write(&rows(1)).await.unwrap().is_delivered());
+    for request in server.requests() {
+        assert_eq!(request.header("accept-encoding"), Some("identity"), "{}", request.path);
+    }
+}
+
+#[tokio::test]
+async fn a_redirect_is_waited_out_and_the_body_goes_nowhere_else() {
+    let (server, elsewhere) = (HttpServer::start().await.unwrap(), HttpServer::start().await.unwrap());
+    let target = target(&[&server], |_| {});
+    for status in [301, 302, 303, 307, 308] {
+        let location = elsewhere.url().replace("http://", "http://ann:hunter2@") + "/_bulk?token=hunter2";
+        server.push(Reply::new(status).header("location", &location));
+        let error = target.write(&rows(1)).await.unwrap_err();
+        assert_eq!(error.class(), Class::Retriable, "{error:?}");
+        let report = error.report();
+        assert!(report.contains(&format!("{}/_bulk", elsewhere.url())), "{report}");
+        assert!(report.contains("connection.url") && !report.contains("hunter2"), "{report}");
+    }
+    server.push(Reply::new(302).header("location", "/login"));
+    let report = target.write(&rows(1)).await.unwrap_err().report();
+    assert!(report.contains(&format!("{}/login", server.url())), "{report}");
+    server.push(Reply::new(304));
+    assert_eq!(class(target.write(&rows(1)).await), Class::Retriable);
+    assert_eq!(elsewhere.requests().len(), 0);
+
+    // What answers like this at the first start is another server than is meant.
+    server.push(Reply::new(301).header("location", "https://elsewhere:9200/"));
+    let error = target.open().await.unwrap_err();
+    assert!(error.class() == Class::Fatal && error.report().contains("https://elsewhere:9200/"), "{error:?}");
+}
+
+#[tokio::test]
+async fn a_cluster_that_is_away_is_told_in_one_short_sentence() {
+    let unused = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", unused.local_addr().unwrap());
+    drop(unused);
+    let target = Elasticsearch::new(&EsConfig::new(vec![url.parse().unwrap()])).unwrap();
+    let refused = format!("no answer from {url}: Connection refused (os error 111)");
+    let error = target.open().await.unwrap_err();
+    assert_eq!(error.report(), format!("failed to reach the cluster: {refused}"));
+    let error = target.write(&rows(1)).await.unwrap_err();
+    assert_eq!(error.report(), format!("failed to send a bulk request: {refused}"));
 }
 
 #[tokio::test]
@@ -157,6 +249,9 @@ async fn a_cluster_that_is_away_is_no_mistake_and_one_node_is_enough() {
     up.push(Reply::json(200, r#"{"version":{"number":"2.18.0","distribution":"opensearch"}}"#));
     down.push(Reply::reset());
     target(&[&down, &up], |_| {}).open().await.unwrap();
+    // A node without that part of its API, or a gateway that hides it.
+    up.push(Reply::new(405));
+    target(&[&up], |_| {}).open().await.unwrap();
     down.push(Reply::new(503));
     assert_eq!(target(&[&down], |_| {}).open().await.unwrap_err().class(), Class::Retriable);
 }
