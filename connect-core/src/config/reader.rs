@@ -169,7 +169,10 @@ impl<'a> Reader<'a> {
                 Err("a reference, but this value is printed in logs: write it out".to_owned())
             }
             Some(Err(why)) => Err(why.to_owned()),
-            Some(Ok(text)) => slot.parse(text),
+            Some(Ok(text)) => slot.parse(text).map(|value| match self.settings.reference(&key) {
+                Some(reference) => value.with_reference(reference),
+                None => value,
+            }),
         };
         let problem = |what| Problem { alone: true, ..Problem::new(key, what, allowed) };
         parsed.map_err(|what| self.report(problem(what))).ok()
