@@ -142,7 +142,7 @@ impl Translator<'_> {
             return self.out.extend(['\\', sign]);
         }
         let mut name = String::new();
-        while let Some(c) = self.rest.next() {
+        for c in self.rest.by_ref() {
             name.push(c);
             if c == '}' {
                 break;

@@ -1,23 +1,21 @@
 //! Operations on values, compiled.
 
-use super::{date::DateOp, rules::ValueOperation, value::Val, why::Why};
+use super::{
+    date::DateOp,
+    rules::ValueOperation,
+    search::{PATTERN_ALLOWED, Pattern, Searches, compile},
+    value::Val,
+    why::Why,
+};
 use crate::{
     json::{Scanner, escape::quote},
     jsonpath::{Document, JsonPath},
-    pattern::Dialect,
 };
 use bumpalo::Bump;
 use encoding_rs::Encoding;
 use memchr::memmem;
 use percent_encoding::percent_decode;
 use regex::Regex;
-
-/// Bytes that a compiled pattern may take.
-const PATTERN_MAX: usize = 1 << 20;
-/// How far all searches of one pattern in one text may look, together: iterating over matches is not linear for every
-/// pattern, though each search is. A pattern with a longest match looks that far behind each of them; any other one is
-/// counted as if it looked at the rest of the text, since nothing tells how far it did. A text of 64 KiB cannot reach it.
-const SEARCHED_MAX: usize = 1 << 32;
 
 /// What operations need beside the value.
 #[derive(Clone, Copy, Debug)]
@@ -44,14 +42,6 @@ pub(super) enum Operation {
     UrlDecode(&'static Encoding),
     LowerCase,
     UpperCase,
-}
-
-/// A compiled pattern.
-#[derive(Clone, Debug)]
-pub(super) struct Pattern {
-    regex: Regex,
-    /// The longest match, if there is a longest one.
-    reach: Option<usize>,
 }
 
 /// A piece of what stands in the place of a match.
@@ -196,38 +186,6 @@ fn path_replace(old: &str, new: &str, mut problem: impl FnMut(&str, String, &str
     Some(Operation::PathReplace { old, new })
 }
 
-pub(super) const PATTERN_ALLOWED: &str = "a pattern of RE2, whose compiled form takes at most 1 MiB";
-
-/// A pattern within bounds.
-pub(super) fn compile(pattern: &str) -> Result<Pattern, String> {
-    let compiled = crate::pattern::compile(pattern, Dialect::Re2, PATTERN_MAX);
-    let regex = compiled.map_err(|e| format!("{pattern:?}: {}", crate::pattern::reason(&e)))?;
-    let reach = regex_syntax::parse(regex.as_str()).ok().and_then(|parsed| parsed.properties().maximum_len());
-    Ok(Pattern { regex, reach })
-}
-
-/// The whole matches of a pattern.
-pub(super) fn matches<'a>(
-    text: &'a str,
-    pattern: &Pattern,
-    mut each: impl FnMut(&'a str) -> Result<(), Why>,
-) -> Result<(), Why> {
-    let mut searched = 0;
-    for found in pattern.regex.find_iter(text) {
-        pattern.looked(&mut searched, text.len() - found.start())?;
-        each(found.as_str())?;
-    }
-    Ok(())
-}
-
-impl Pattern {
-    /// Counts a search that may have looked at `rest` bytes behind where it found something.
-    fn looked(&self, searched: &mut usize, rest: usize) -> Result<(), Why> {
-        *searched = searched.saturating_add(self.reach.map_or(rest, |reach| rest.min(reach)));
-        if *searched > SEARCHED_MAX { Err(Why::Matches) } else { Ok(()) }
-    }
-}
-
 /// What Java's `Matcher.replaceAll` takes: `$1`, `${name}`, and `\` before what is meant literally.
 fn pieces(template: &str, pattern: &Regex) -> Result<Vec<Piece>, String> {
     let mut pieces = Vec::new();
@@ -304,10 +262,12 @@ fn regex_replace<'a>(
     new: &[Piece],
     context: Context<'a>,
 ) -> Result<&'a str, Why> {
-    let (mut out, mut copied, mut searched) = (String::new(), 0, 0);
+    let (mut out, mut copied, mut any) = (String::new(), 0, false);
+    let mut searches = Searches::new(pattern, text);
     for found in pattern.regex.captures_iter(text) {
         let whole = found.get_match();
-        pattern.looked(&mut searched, text.len() - whole.start())?;
+        searches.found(whole.start(), whole.end())?;
+        any = true;
         out.push_str(&text[copied..whole.start()]);
         for piece in new {
             out.push_str(match piece {
@@ -318,7 +278,7 @@ fn regex_replace<'a>(
         context.check(out.len())?;
         copied = whole.end();
     }
-    if searched == 0 && copied == 0 && out.is_empty() {
+    if !any {
         return Ok(text);
     }
     out.push_str(&text[copied..]);

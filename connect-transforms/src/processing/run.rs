@@ -2,9 +2,10 @@
 
 use super::{
     convert::convert,
-    operation::{Context, Operation, matches},
+    operation::{Context, Operation},
     plan::{Chain, Parser, Place, Plan, Value},
     rules::FieldType,
+    search::matches,
     value::{Field, Fields, Val, kind_of, members},
     why::{Failure, Why},
 };

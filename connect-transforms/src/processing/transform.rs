@@ -108,9 +108,9 @@ thread_local! {
 /// that the bytes can be had back; they are as they came to this transform. This form does not change.
 ///
 /// Limits, beyond which a record is poison: 1,048,576 fields; results of 64 KiB and 16 times the record; 16 MiB and 64
-/// times the record (1 GiB at most) on the way; 128 levels, but only for JSONPath with wildcards, filters or `..`; 2^32
-/// bytes looked at by all matches of a pattern that can match any length (`a+`), each counted as the rest of its text (64
-/// KiB of text cannot reach that). Two fields of one name in the result are poison too.
+/// times the record (1 GiB at most) on the way; 128 levels, but only for JSONPath with wildcards, filters or `..`; 2^27
+/// bytes looked at by all searches of one pattern in one text (or four times the text), which only patterns come to that
+/// look far behind what they find (`a.*?x|a`); 2^26 of them are an estimate. Two fields of one name in the result are poison too.
 ///
 /// # Performance
 /// Nothing is parsed further than rules ask: the members of a record are found by one scan and copied as they stand. No
