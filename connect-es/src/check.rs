@@ -28,6 +28,11 @@ pub(crate) async fn check(client: &Client, index: Option<&str>, again: bool) -> 
                 problems.extend(wrong_version(url, &info));
                 reached.get_or_insert(url);
             }
+            // A node without that part of its API, or a gateway that hides it.
+            Err(Failure::Status { status: 405, .. }) => {
+                tracing::info!(node = %url, "reached a node, which does not tell its version");
+                reached.get_or_insert(url);
+            }
             Err(failure) => sort(failure, again, &mut problems, &mut away),
         }
     }

@@ -1,4 +1,4 @@
-//! What only a real node can say.
+//! What only a real node can say, of each version that is supported.
 
 use connect_core::{
     Batch, Bulk, Class, Error,
@@ -6,7 +6,7 @@ use connect_core::{
 };
 use connect_es::{Elasticsearch, EsConfig, OnNull};
 use serde_json::Value;
-use services::http::request;
+use services::{Engine, Search, engine, http::request};
 use std::time::Duration;
 
 struct Node {
@@ -138,23 +138,55 @@ async fn a_required_index_is_looked_for(node: &Node) {
     node.target("again", |config| config.index_required = true).open().await.unwrap();
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn elasticsearch() {
-    let server = tokio::task::spawn_blocking(services::Elasticsearch::start).await.unwrap().unwrap();
+/// What every kind of node must do.
+async fn suite(node: &Node) {
+    a_repetition_changes_nothing(node).await;
+    versions_keep_late_writes_out_and_deletes_hold(node).await;
+    upserts_merge_fields(node).await;
+    a_required_index_is_looked_for(node).await;
+}
+
+/// Starts a node of its own for `checks`.
+async fn with_node<E: Engine>(checks: impl AsyncFnOnce(&Node)) {
+    let server = tokio::task::spawn_blocking(Search::<E>::start).await.unwrap().unwrap();
     let node = Node { address: server.address().to_owned(), url: server.url().to_owned() };
-    each_malformed_document_is_poison_and_its_neighbours_are_written(&node).await;
-    a_repetition_changes_nothing(&node).await;
-    versions_keep_late_writes_out_and_deletes_hold(&node).await;
-    upserts_merge_fields(&node).await;
-    a_required_index_is_looked_for(&node).await;
+    checks(&node).await;
     tokio::task::spawn_blocking(move || drop(server)).await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn opensearch() {
-    let server = tokio::task::spawn_blocking(services::OpenSearch::start).await.unwrap().unwrap();
-    let node = Node { address: server.address().to_owned(), url: server.url().to_owned() };
-    each_malformed_document_is_poison_and_its_neighbours_are_written(&node).await;
-    versions_keep_late_writes_out_and_deletes_hold(&node).await;
-    tokio::task::spawn_blocking(move || drop(server)).await.unwrap();
+async fn elasticsearch_7() {
+    with_node::<engine::Elasticsearch>(async |node| {
+        suite(node).await;
+        each_malformed_document_is_poison_and_its_neighbours_are_written(node).await;
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn elasticsearch_8() {
+    with_node::<engine::Elasticsearch8>(suite).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn elasticsearch_9() {
+    with_node::<engine::Elasticsearch9>(suite).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn opensearch_2() {
+    with_node::<engine::OpenSearch>(async |node| {
+        suite(node).await;
+        each_malformed_document_is_poison_and_its_neighbours_are_written(node).await;
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn opensearch_3() {
+    with_node::<engine::OpenSearch3>(async |node| {
+        suite(node).await;
+        each_malformed_document_is_poison_and_its_neighbours_are_written(node).await;
+    })
+    .await;
 }

@@ -157,6 +157,9 @@ async fn a_cluster_that_is_away_is_no_mistake_and_one_node_is_enough() {
     up.push(Reply::json(200, r#"{"version":{"number":"2.18.0","distribution":"opensearch"}}"#));
     down.push(Reply::reset());
     target(&[&down, &up], |_| {}).open().await.unwrap();
+    // A node without that part of its API, or a gateway that hides it.
+    up.push(Reply::new(405));
+    target(&[&up], |_| {}).open().await.unwrap();
     down.push(Reply::new(503));
     assert_eq!(target(&[&down], |_| {}).open().await.unwrap_err().class(), Class::Retriable);
 }
