@@ -5,7 +5,7 @@ mod nodes;
 mod parts;
 
 use crate::{
-    bulk::response::{Answer, Item, all_succeeded, reason},
+    bulk::response::{Answer, Item, ItemCount, all_succeeded, reason},
     config::{EsConfig, NodeUrl},
     error::Failure,
 };
@@ -18,6 +18,7 @@ use reqwest::{
     header::{AUTHORIZATION, CONTENT_TYPE, HeaderValue, RETRY_AFTER},
 };
 use std::{
+    cmp::Ordering,
     collections::VecDeque,
     sync::{Mutex, PoisonError},
     time::Duration,
@@ -96,10 +97,10 @@ impl Client {
         })
     }
 
-    /// Sends a bulk request to one node, once.
-    pub(crate) async fn bulk(&self, body: VecDeque<Bytes>) -> Result<Answered, Failure> {
+    /// Sends a bulk request of `rows` rows to one node, once.
+    pub(crate) async fn bulk(&self, body: VecDeque<Bytes>, rows: usize) -> Result<Answered, Failure> {
         let node = self.nodes().pick(Instant::now());
-        let result = self.bulk_to(node, body).await;
+        let result = self.bulk_to(node, body, rows).await;
         match &result {
             Err(failure) if failure.is_the_nodes() => self.nodes().failed(node, Instant::now()),
             _ => self.nodes().answered(node),
@@ -111,7 +112,7 @@ impl Client {
         self.nodes.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    async fn bulk_to(&self, node: usize, body: VecDeque<Bytes>) -> Result<Answered, Failure> {
+    async fn bulk_to(&self, node: usize, body: VecDeque<Bytes>, rows: usize) -> Result<Answered, Failure> {
         let url = &self.urls[node];
         let request = self.http.post(self.bulk_urls[node].clone()).header(CONTENT_TYPE, NDJSON);
         let request = request.body(Body::wrap(Parts(body)));
@@ -120,7 +121,7 @@ impl Client {
         if !response.status().is_success() {
             return Err(refusal(url, response).await);
         }
-        read_answer(url, response, wait).await
+        read_answer(url, response, wait, rows).await
     }
 
     /// `GET` or `HEAD` of one node, for the start-up check.
@@ -153,12 +154,12 @@ fn no_answer(url: &NodeUrl, error: reqwest::Error) -> Failure {
     Failure::NoAnswer { node: url.to_string(), source: error.without_url() }
 }
 
-/// Reads an answer, or only its beginning if that says all: what follows is read and dropped, for the connection's
-/// sake.
+/// Reads an answer. If its beginning says that all is well, items are counted and nothing is kept.
 async fn read_answer(
     url: &NodeUrl,
     mut response: Response,
     wait: Option<Duration>,
+    rows: usize,
 ) -> Result<Answered, Failure> {
     let mut bytes = Vec::new();
     while let Some(chunk) = response.chunk().await.map_err(|e| no_answer(url, e))? {
@@ -166,17 +167,41 @@ async fn read_answer(
             return Err(Failure::TooLarge { node: url.to_string(), max: ANSWER_BYTES_MAX });
         }
         // Usually the first chunk has it all.
-        let beginning = if bytes.is_empty() { all_succeeded(&chunk) } else { false };
-        if !beginning {
-            bytes.extend_from_slice(&chunk);
+        if bytes.is_empty() && all_succeeded(&chunk) {
+            return count_items(url, response, &chunk, rows).await;
         }
-        if beginning || all_succeeded(&bytes) {
-            // The answer is known: a connection that breaks now costs a connection, nothing else.
-            while let Ok(Some(_)) = response.chunk().await {}
-            return Ok(Answered::AllSucceeded);
+        bytes.extend_from_slice(&chunk);
+        if all_succeeded(&bytes) {
+            return count_items(url, response, &bytes, rows).await;
         }
     }
     Ok(Answered::Body(BulkBody { node: url.to_string(), bytes, wait }))
+}
+
+/// Reads the rest of an answer that says that all is well: it holds only if there is an item for each row.
+async fn count_items(
+    url: &NodeUrl,
+    mut response: Response,
+    beginning: &[u8],
+    rows: usize,
+) -> Result<Answered, Failure> {
+    let mut count = ItemCount::default();
+    count.add(beginning);
+    loop {
+        match response.chunk().await {
+            Ok(Some(part)) => count.add(&part),
+            Ok(None) => break,
+            // With an item for each row the answer is known: what breaks now is a connection, nothing else.
+            Err(_) if count.items() == rows => break,
+            Err(e) => return Err(no_answer(url, e)),
+        }
+    }
+    let (node, items) = (|| url.to_string(), count.items());
+    match items.cmp(&rows) {
+        Ordering::Less => Err(Failure::Uncounted { node: node(), items, rows }),
+        Ordering::Equal => Ok(Answered::AllSucceeded),
+        Ordering::Greater => Err(Failure::Mismatch { node: node(), items, rows }),
+    }
 }
 
 async fn refusal(url: &NodeUrl, mut response: Response) -> Failure {
