@@ -4,6 +4,7 @@
 //! (no clock, no await), waiting is in the jobs that `sink` starts.
 
 mod config;
+mod doubt;
 mod flights;
 mod order;
 mod request;

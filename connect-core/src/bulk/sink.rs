@@ -74,7 +74,7 @@ impl<B: Bulk> BulkSink<B> {
         cx.spawn(async move {
             let result = timeout(limit, bulk.write(&batch)).await.unwrap_or_else(|_| {
                 let late = format!("no answer within {limit:?}");
-                Err(Error::retriable("wait for the answer to a request", late))
+                Err(Error::retriable("wait for the answer to a request", late).doubtful())
             });
             // The state takes the rows back when it hears of the answer: it must find itself their only owner.
             drop(batch);

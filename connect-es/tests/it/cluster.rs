@@ -18,6 +18,8 @@ pub(crate) struct Memory {
     pub(crate) faults: HashMap<String, VecDeque<u16>>,
     /// The next requests that write get these answers, carried out (`true`) or not.
     pub(crate) requests_fail: VecDeque<(bool, Reply)>,
+    /// Requests with this text are too large.
+    pub(crate) too_large: Option<String>,
     /// Ids that were refused for good.
     pub(crate) refused: Vec<String>,
     /// Rows that were sent again though their fate had been told.
@@ -57,6 +59,11 @@ fn answer(request: &Request, memory: &mut Memory) -> Reply {
     match (request.method.as_str(), request.path.as_str()) {
         ("GET", "/") => {
             Reply::json(200, r#"{"version":{"number":"8.1.0"},"tagline":"You Know, for Search"}"#)
+        }
+        ("POST", "/_bulk")
+            if memory.too_large.as_ref().is_some_and(|text| request.text().contains(text.as_str())) =>
+        {
+            Reply::new(413)
         }
         ("POST", "/_bulk") => match memory.requests_fail.pop_front() {
             None => bulk(&request.text(), memory),
