@@ -225,6 +225,7 @@ impl PipelineBuilder {
                 sink,
                 letters: self.letters,
                 clock: self.clock,
+                causes: Arc::default(),
             }),
         })
     }
