@@ -79,7 +79,7 @@ pub use self::{
     definition::{Definition, Importance, Width},
     passthrough::Passthrough,
     problems::{ConfigError, Problem, Problems},
-    providers::{Files, Provider, Providers},
+    providers::{Files, Provider, Providers, Reference},
     reader::Reader,
     report::Report,
     secret::{REDACTED, Secret},

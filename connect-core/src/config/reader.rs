@@ -162,7 +162,10 @@ impl<'a> Reader<'a> {
                 None => Err("required, but not given".to_owned()),
             },
             Some(Err(why)) => Err(why.to_owned()),
-            Some(Ok(text)) => slot.parse(text),
+            Some(Ok(text)) => slot.parse(text).map(|value| match self.settings.reference(&key) {
+                Some(reference) => value.with_reference(reference),
+                None => value,
+            }),
         };
         let problem = |what| Problem { alone: true, ..Problem::new(key, what, allowed) };
         parsed.map_err(|what| self.report(problem(what))).ok()

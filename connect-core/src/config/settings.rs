@@ -6,7 +6,7 @@ use super::{
     json::Object,
     problems::{ConfigError, Problems},
     properties,
-    providers::Providers,
+    providers::{Providers, Reference},
     secret::{REDACTED, hide_user_info},
     url,
     visible::Visible,
@@ -28,15 +28,21 @@ pub struct Settings {
 struct Entry {
     raw: String,
     /// None: the raw text is the value.
-    resolved: Option<Result<String, String>>,
+    resolved: Option<Resolved>,
+}
+
+#[derive(Clone, PartialEq, Eq)]
+struct Resolved {
+    value: Result<String, String>,
+    /// Looks the value up again.
+    reference: Reference,
 }
 
 impl Entry {
     fn value(&self) -> Result<&str, &str> {
         match &self.resolved {
             None => Ok(&self.raw),
-            Some(Ok(value)) => Ok(value),
-            Some(Err(why)) => Err(why),
+            Some(Resolved { value, .. }) => value.as_deref().map_err(String::as_str),
         }
     }
 }
@@ -49,7 +55,10 @@ impl Settings {
     ) -> Self {
         let entry = |(key, raw): (K, V)| {
             let raw = raw.into();
-            (key.into(), Entry { resolved: providers.resolve(&raw), raw })
+            let resolved = providers
+                .resolve(&raw)
+                .map(|value| Resolved { value, reference: Reference::new(&raw, providers) });
+            (key.into(), Entry { resolved, raw })
         };
         Self { entries: pairs.into_iter().map(entry).collect(), prefix: String::new() }
     }
@@ -169,6 +178,11 @@ impl Settings {
     /// Whether the value of a key came from somewhere else.
     pub(super) fn is_reference(&self, key: &str) -> bool {
         self.entries.get(key).is_some_and(|entry| entry.resolved.is_some())
+    }
+
+    /// The reference that the value of a key came from, if it did.
+    pub(super) fn reference(&self, key: &str) -> Option<&Reference> {
+        self.entries.get(key)?.resolved.as_ref().map(|resolved| &resolved.reference)
     }
 
     /// What people may see of a value: the reference if it is one, else as much as may be visible.

@@ -4,6 +4,8 @@ use std::fmt::Display;
 
 use serde_json::json;
 
+use super::providers::Reference;
+
 /// Kafka Connect's name for the type of a key, as its REST interface prints it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Type {
@@ -63,6 +65,13 @@ pub trait Value: Sized + 'static {
     ///
     /// What is wrong with the text, without repeating it.
     fn parse(text: &str) -> Result<Self, String>;
+
+    /// Keeps the reference that the text came from, for types that can be resolved again later.
+    #[must_use]
+    fn with_reference(self, reference: &Reference) -> Self {
+        let _ = reference;
+        self
+    }
 
     /// The text of this value; for a secret, the redaction mark.
     fn show(&self) -> String;
@@ -228,6 +237,10 @@ impl<T: Value> Value for Option<T> {
 
     fn parse(text: &str) -> Result<Self, String> {
         if text.trim().is_empty() { Ok(None) } else { T::parse(text).map(Some) }
+    }
+
+    fn with_reference(self, reference: &Reference) -> Self {
+        self.map(|value| value.with_reference(reference))
     }
 
     fn show(&self) -> String {
