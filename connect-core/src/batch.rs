@@ -60,6 +60,15 @@ pub struct Run {
     pub bytes: u64,
 }
 
+impl Run {
+    /// Whether these offsets were lost: their records were gone from the log before they were read. A run that only
+    /// moves the position is empty, and a hole in the log lies inside of a run with records.
+    #[must_use]
+    pub fn is_loss(&self) -> bool {
+        self.rows == 0 && !self.offsets.is_empty()
+    }
+}
+
 /// Records on their way from a source to a sink.
 ///
 /// An empty batch is legal: its runs say that positions moved (filtered records, transaction markers, the end of a

@@ -217,6 +217,10 @@ mod tests {
     fn what_concerns_several_keys_is_checked() {
         for (settings, part) in [
             ([("path.format", "{week}"), ("timezone", "UTC")], "{week}"),
+            (
+                [("path.format", "'year'=YYYY/'month'=MM"), ("timezone", "UTC")],
+                "write `{topic}/year={yyyy}/month={MM}`",
+            ),
             ([("timezone", "Mars/Base"), ("topics.dir", "x")], "Mars/Base"),
             ([("store.access.key.id", "k"), ("topics.dir", "x")], "give both"),
             ([("store.session.token", "k"), ("topics.dir", "x")], "belongs to"),

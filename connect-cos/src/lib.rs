@@ -2,6 +2,7 @@
 
 mod client;
 mod config;
+mod connect_pattern;
 mod error;
 mod file;
 mod format;

@@ -227,6 +227,7 @@ impl PipelineBuilder {
                 sink,
                 letters: self.letters,
                 clock: self.clock,
+                causes: Arc::default(),
             }),
         })
     }

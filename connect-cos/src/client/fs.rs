@@ -505,12 +505,33 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn the_start_up_check_accepts_a_directory_and_leaves_it_empty() {
+    async fn the_start_up_check_accepts_a_directory_and_leaves_no_file() {
         let (dir, store) = store();
         probe(&store, "topics", true, false).await.unwrap();
         let left: Vec<_> =
             fs::read_dir(dir.path().join("topics")).unwrap().map(|e| e.unwrap().file_name()).collect();
-        assert_eq!(left, [PROOFS]);
-        assert!(entries(&dir.path().join("topics").join(PROOFS)).unwrap().is_empty());
+        assert_eq!(left, [PROOFS], "nothing is where readers look");
+        let hidden = dir.path().join("topics").join(PROOFS);
+        assert_eq!(entries(&hidden).unwrap(), [hidden.join(PROOFS)]);
+        assert!(entries(&hidden.join(PROOFS)).unwrap().is_empty());
+    }
+
+    #[tokio::test]
+    async fn what_a_killed_start_up_check_left_goes_at_a_later_start() {
+        let (dir, store) = store();
+        let hidden = dir.path().join("topics").join(PROOFS);
+        fs::create_dir_all(&hidden).unwrap();
+        let young = format!("_connect-probe-{}-00000000000000cd", jiff::Timestamp::now().as_second());
+        for name in ["_connect-probe-1700000000-00000000000000ab", &young, "t+0+0000000000-0.json.x.part"] {
+            fs::write(hidden.join(name), "left over").unwrap();
+        }
+        probe(&store, "topics", false, false).await.unwrap();
+        let mut left: Vec<String> = entries(&hidden).unwrap().iter().map(|path| file_name(path)).collect();
+        left.sort();
+        assert_eq!(
+            left,
+            [PROOFS, &young, "t+0+0000000000-0.json.x.part"],
+            "another task may need the young one"
+        );
     }
 }

@@ -10,6 +10,7 @@ use crate::{
     config::{EsConfig, NodeUrl},
     error::{Failure, shortened},
 };
+use auth::{Credentials, Renewed};
 use bytes::Bytes;
 use connect_core::Error;
 use nodes::Nodes;
@@ -46,7 +47,7 @@ pub(crate) struct Client {
     urls: Vec<NodeUrl>,
     /// Where each node takes bulk requests.
     bulk_urls: Vec<Url>,
-    authorization: Option<HeaderValue>,
+    credentials: Credentials,
     nodes: Mutex<Nodes>,
 }
 
@@ -99,7 +100,7 @@ impl Client {
             http,
             urls: config.urls.clone(),
             bulk_urls: config.urls.iter().map(|url| url.join("_bulk")).collect(),
-            authorization: auth::authorization(config).map_err(fatal)?,
+            credentials: Credentials::new(config).map_err(fatal)?,
             nodes: Mutex::new(Nodes::new(config.urls.len())),
         })
     }
@@ -123,22 +124,36 @@ impl Client {
         let url = &self.urls[node];
         let request = self.http.post(self.bulk_urls[node].clone()).header(CONTENT_TYPE, NDJSON);
         let request = request.body(Body::wrap(Parts(body)));
-        let response = self.send(url, request).await?;
+        let authorization = self.credentials.header();
+        let response = send(url, request, authorization.clone()).await?;
         let wait = retry_after(&response);
         if !response.status().is_success() {
-            return Err(refusal(url, response).await);
+            let mut failure = refusal(url, response).await;
+            // Whatever comes of it: the request goes again, as all of this kind do.
+            self.renew(&mut failure, authorization.as_ref()).await;
+            return Err(failure);
         }
         read_answer(url, response, wait, rows).await
     }
 
     /// `GET` or `HEAD` of one node, for the start-up check.
     pub(crate) async fn ask(&self, url: &NodeUrl, head: bool, path: &str) -> Result<Vec<u8>, Failure> {
-        let target = url.join(path);
-        let request = if head { self.http.head(target) } else { self.http.get(target) };
-        let response = self.send(url, request).await?;
-        if !response.status().is_success() {
-            return Err(refusal(url, response).await);
-        }
+        let mut renewed = false;
+        let response = loop {
+            let target = url.join(path);
+            let request = if head { self.http.head(target) } else { self.http.get(target) };
+            let authorization = self.credentials.header();
+            let response = send(url, request, authorization.clone()).await?;
+            if response.status().is_success() {
+                break response;
+            }
+            let mut failure = refusal(url, response).await;
+            // A task that starts again begins with what was configured once.
+            if renewed || !self.renew(&mut failure, authorization.as_ref()).await {
+                return Err(failure);
+            }
+            renewed = true;
+        };
         let mut body = Vec::new();
         read_beginning(url, response, &mut body).await?;
         Ok(body)
@@ -148,12 +163,35 @@ impl Client {
         &self.urls
     }
 
-    async fn send(&self, url: &NodeUrl, mut request: reqwest::RequestBuilder) -> Result<Response, Failure> {
-        if let Some(authorization) = &self.authorization {
-            request = request.header(AUTHORIZATION, authorization.clone());
+    /// Looks the credentials up again if they were refused, and says in the failure what came of it. Whether there are
+    /// others now.
+    async fn renew(&self, failure: &mut Failure, refused: Option<&HeaderValue>) -> bool {
+        let Failure::Status { node, status: status @ (401 | 403), reason, .. } = failure else {
+            return false;
+        };
+        let key = self.credentials.key();
+        let renewed = self.credentials.renew(refused).await;
+        match &renewed {
+            Renewed::Changed => {
+                tracing::warn!(%node, status, "credentials were refused, {key} has another value now, which is used from here on");
+            }
+            Renewed::Same => reason.push_str(&format!(" ({key} was looked up again and is the same)")),
+            Renewed::Failed(why) => reason.push_str(&format!(" ({key} could not be looked up again: {why})")),
+            Renewed::Fixed => {}
         }
-        request.send().await.map_err(|e| no_answer(url, &e))
+        renewed == Renewed::Changed
     }
+}
+
+async fn send(
+    url: &NodeUrl,
+    mut request: reqwest::RequestBuilder,
+    authorization: Option<HeaderValue>,
+) -> Result<Response, Failure> {
+    if let Some(authorization) = authorization {
+        request = request.header(AUTHORIZATION, authorization);
+    }
+    request.send().await.map_err(|e| no_answer(url, &e))
 }
 
 /// With the innermost cause alone: what wraps it says in three sentences that a request was sent.

@@ -9,8 +9,8 @@ use serde_json::Value;
 use services::{Engine, Search, engine, http::request};
 use std::time::Duration;
 
-struct Node {
-    address: String,
+pub(crate) struct Node {
+    pub(crate) address: String,
     url: String,
 }
 
@@ -22,12 +22,12 @@ impl Node {
         Elasticsearch::new(&config).unwrap()
     }
 
-    fn get(&self, path: &str) -> Value {
+    pub(crate) fn get(&self, path: &str) -> Value {
         let (_, body) = request(&self.address, "GET", path, "", Duration::from_secs(30)).unwrap();
         serde_json::from_str(&body).unwrap_or_else(|e| panic!("{path}: {e}: {body}"))
     }
 
-    fn count(&self, index: &str) -> u64 {
+    pub(crate) fn count(&self, index: &str) -> u64 {
         request(&self.address, "POST", &format!("/{index}/_refresh"), "", Duration::from_secs(30)).unwrap();
         self.get(&format!("/{index}/_count"))["count"].as_u64().unwrap()
     }
@@ -147,7 +147,7 @@ async fn suite(node: &Node) {
 }
 
 /// Starts a node of its own for `checks`.
-async fn with_node<E: Engine>(checks: impl AsyncFnOnce(&Node)) {
+pub(crate) async fn with_node<E: Engine>(checks: impl AsyncFnOnce(&Node)) {
     let server = tokio::task::spawn_blocking(Search::<E>::start).await.unwrap().unwrap();
     let node = Node { address: server.address().to_owned(), url: server.url().to_owned() };
     checks(&node).await;

@@ -1,10 +1,12 @@
 //! Single requests: what is sent, and what each kind of answer means.
 
+use base64::{Engine, engine::general_purpose::STANDARD};
 use connect_core::{
     Assigned, Batch, Budget, Bulk, BulkConfig, BulkSink, Class, Error, Outcome, PartitionId, Progress, Task,
+    config::{Config, Providers, Settings},
     testing::{
         Bench, batch,
-        http::{HttpServer, Reply},
+        http::{HttpServer, Reply, Request},
     },
 };
 use connect_es::{Elasticsearch, EsConfig};
@@ -234,7 +236,7 @@ async fn a_cluster_that_is_away_is_told_in_one_short_sentence() {
 
 #[tokio::test]
 async fn nodes_take_turns_and_one_that_fails_rests() {
-    let handler = |_: &connect_core::testing::http::Request| Reply::json(200, delivered(1));
+    let handler = |_: &Request| Reply::json(200, delivered(1));
     let (sound, broken) =
         (HttpServer::with_handler(handler).await.unwrap(), HttpServer::start().await.unwrap());
     let target = target(&[&sound, &broken], |_| {});
@@ -284,6 +286,47 @@ async fn credentials_that_fail_a_task_that_ran_before_are_retriable() {
             assert!(error.report().contains(text), "{text} in {}", error.report());
         }
     }
+}
+
+#[tokio::test]
+async fn a_password_that_was_rotated_is_looked_up_again() {
+    let accepted = |password: &'static str| {
+        let header = format!("Basic {}", STANDARD.encode(format!("elastic:{password}")));
+        move |request: &Request| match request.header("authorization") == Some(&header) {
+            true if request.method == "POST" => Reply::json(200, delivered(1)),
+            true => Reply::json(200, r#"{"version":{"number":"8.1.0"}}"#),
+            false => Reply::json(401, r#"{"error":{"type":"security_exception","reason":"who are you"}}"#),
+        }
+    };
+    let server = HttpServer::with_handler(accepted("new-word")).await.unwrap();
+    let file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(file.path(), "old-word\n").unwrap();
+    let text = format!("${{file:{}}}", file.path().display());
+    let url = server.url();
+    let pairs = [
+        ("connection.url", url.as_str()),
+        ("connection.username", "elastic"),
+        ("connection.password", text.as_str()),
+    ];
+    let settings = Settings::new(pairs, &Providers::system());
+    let config = EsConfig::parse(&settings).unwrap();
+    let target = Elasticsearch::new(&config).unwrap();
+
+    let error = target.write(&rows(1)).await.unwrap_err();
+    assert_eq!(error.class(), Class::Retriable);
+    for text in ["who are you", "connection.password was looked up again and is the same"] {
+        assert!(error.report().contains(text), "{text} in {}", error.report());
+    }
+    std::fs::write(file.path(), "new-word\n").unwrap();
+    assert_eq!(class(target.write(&rows(1)).await), Class::Retriable, "the refused request goes again");
+    assert!(target.write(&rows(1)).await.unwrap().is_delivered());
+    // A task that starts again is made of the configuration as it was read once.
+    Elasticsearch::new(&config).unwrap().open().await.unwrap();
+
+    std::fs::remove_file(file.path()).unwrap();
+    let error = Elasticsearch::new(&config).unwrap().write(&rows(1)).await.unwrap_err();
+    assert!(error.report().contains("could not be looked up again"), "{}", error.report());
+    assert!(!error.report().contains("old-word"), "{}", error.report());
 }
 
 #[tokio::test]
