@@ -139,7 +139,7 @@ async fn rows_that_lost_a_race_for_the_mapping_are_taken_alone(node: &Node) {
     for round in 0..3 {
         let target = node.target(&format!("race-{round}"), |_| {});
         let field = |field: usize, of: usize| {
-            let value = if of % 2 == 0 { "1" } else { "1.5" };
+            let value = if of.is_multiple_of(2) { "1" } else { "1.5" };
             Message::new(format!("{{\"m{field}\":{value}}}"))
         };
         let rows: Vec<Batch> = (0..4_usize)
