@@ -92,14 +92,10 @@ fn serve(stream: TcpStream, seen: &Mutex<Seen>, max: usize) -> std::io::Result<(
         }
         let mut body = vec![0; length];
         reader.read_exact(&mut body)?;
-        let items = vec![r#"{"index":{"status":201}}"#; note(&body, &mut seen.lock().unwrap())].join(",");
-        let success = format!("{BEGINNING}{items}]}}");
-        let success = format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n{success}", success.len());
+        let items = items(note(&body, &mut seen.lock().unwrap()));
+        let success = success(&items);
         match act {
-            Some(Act::Early) => {
-                write!(reader.get_mut(), "{items}]}}")?;
-                return Ok(());
-            }
+            Some(Act::Early) => return write!(reader.get_mut(), "{items}]}}"),
             Some(Act::Cut) => {
                 reader.get_mut().write_all(&success.as_bytes()[..success.len() / 2])?;
                 return Ok(());
@@ -111,6 +107,15 @@ fn serve(stream: TcpStream, seen: &Mutex<Seen>, max: usize) -> std::io::Result<(
             _ => reader.get_mut().write_all(success.as_bytes())?,
         }
     }
+}
+
+fn items(rows: usize) -> String {
+    vec![r#"{"index":{"status":201}}"#; rows].join(",")
+}
+
+fn success(items: &str) -> String {
+    let body = format!("{BEGINNING}{items}]}}");
+    format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n{body}", body.len())
 }
 
 /// Pairs of lines, each action with the document that belongs to it. Returns how many there are.

@@ -1,6 +1,6 @@
 //! What follows when a request or some of its rows failed.
 //!
-//! A failure that repeats unchanged changes something: see the table in [`BulkSink`](crate::BulkSink).
+//! A failure that repeats unchanged changes something: see *Errors* of [`Bulk`].
 
 use super::State;
 use crate::{
