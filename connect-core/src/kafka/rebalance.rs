@@ -330,6 +330,8 @@ impl Reader<'_> {
             self.settled = true;
             self.mailbox.tell(Event::Assigned(assigned));
         }
+        // librdkafka keeps the pause of an application across assignments, and nobody holds this one.
+        self.consumer.resume(&list).map_err(|error| failed("resume partitions", error))?;
         if assign {
             context::answer_assign(self.consumer, &list).map_err(|error| failed("assign partitions", error))
         } else {

@@ -215,3 +215,37 @@ async fn every_record_is_read_while_members_come_and_go() {
         first.close().await;
     }
 }
+
+/// A held partition goes to another member and comes back: it is read again, on an eager and on both cooperative protocols.
+#[tokio::test]
+async fn a_partition_that_was_held_is_read_again_when_it_comes_back() {
+    for (protocol, strategy) in [("classic", Some("range")), ("classic", None), ("consumer", None)] {
+        let (topic, group) = (topic("held-back", 2).await, unique("group"));
+        fill(&topic, 2, 10);
+        let config = || match strategy {
+            Some(strategy) => {
+                config(&group, &topic, protocol).property("partition.assignment.strategy", strategy)
+            }
+            None => config(&group, &topic, protocol),
+        };
+        let mut first = Driver::open(config()).await;
+        first.rows(20).await;
+        let ids: Vec<PartitionId> = first.held.keys().copied().collect();
+        for id in &ids {
+            first.commit(*id, 10, None).await.expect("committed");
+        }
+        first.source.hold(&ids, true);
+        let mut second = Driver::open_as(config(), 1).await;
+        beside(&mut first, second.assigned(1)).await;
+        beside(&mut first, second.close()).await;
+        first.assigned(2).await;
+        fill(&topic, 2, 5);
+        let came_back = |driver: &Driver| {
+            let new = driver.held.keys().filter(|id| !ids.contains(id));
+            let complete = |id: &PartitionId| driver.rows.iter().filter(|row| row.id == *id).count() == 5;
+            new.clone().count() > 0 && new.clone().all(complete)
+        };
+        first.until("the records of what came back", ROOM, came_back).await;
+        first.close().await;
+    }
+}
