@@ -6,6 +6,7 @@ use super::{
     errors,
     names::NAMES,
     reader::Setup,
+    search::RECEIVE,
 };
 use crate::{
     Error, Task,
@@ -45,6 +46,10 @@ const DEFAULTS: &[(&str, &str)] = &[
     ("fetch.message.max.bytes", "262144"),
     ("fetch.max.bytes", "4194304"),
 ];
+/// The default of `receive.message.max.bytes`: librdkafka unpacks no zstd batch into a larger buffer, and triples the
+/// buffer until the batch fits. Below the first four bytes of what a TLS or HTTP server says to a client that
+/// speaks Kafka, which librdkafka is to refuse as a length.
+const RECEIVE_BYTES: u64 = 350_000_000;
 /// Other names of properties that have a default here.
 const ALIASES: &[(&str, &str)] = &[("max.partition.fetch.bytes", "fetch.message.max.bytes")];
 
@@ -123,6 +128,11 @@ fn client(config: &KafkaConfig, task: &Task, by_broker: bool) -> ClientConfig {
             client.remove(ours);
         }
         client.set(name, value);
+    }
+    if client.get(RECEIVE).is_none() {
+        // librdkafka wants room for the frame around an answer.
+        let fetched = client.get("fetch.max.bytes").and_then(|bytes| bytes.parse::<u64>().ok()).unwrap_or(0);
+        client.set(RECEIVE, RECEIVE_BYTES.max(fetched + 512).to_string());
     }
     if let Some(instance) = config.properties.get("group.instance.id") {
         // Members of one group need different ones.
