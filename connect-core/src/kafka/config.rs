@@ -18,8 +18,10 @@ pub enum Topics {
     Pattern(String),
 }
 
-/// Where partitions start for which the group has committed nothing. Partitions that appear after the group's first
-/// commit start at the earliest offset whatever this says.
+/// Where partitions start when a group begins, which is when it has committed nothing yet.
+///
+/// One member then commits the start of all partitions that there are. Those that appear later start at the
+/// earliest offset whatever this says: they are known by having no commit where others have one, also after a restart.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum StartPosition {
     /// At the first record that the log holds. The default, as in Kafka Connect.

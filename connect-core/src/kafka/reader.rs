@@ -76,8 +76,7 @@ pub(super) fn serve(
     if let Some(framer) = framer {
         reader.builder.frame_by(framer);
     }
-    let outcome = if setup.preview { reader.begin_preview() } else { reader.subscribe() };
-    if let Err(error) = outcome.and_then(|()| reader.run()) {
+    if let Err(error) = reader.join().and_then(|()| reader.run()) {
         mailbox.fail(error);
     }
     reader.leave();
@@ -101,6 +100,8 @@ pub(super) struct Reader<'c> {
     pub(super) releasing: Vec<PartitionId>,
     /// To be read from the offset that is expected next, as soon as no rebalance is under way.
     pub(super) repositions: Vec<PartitionId>,
+    /// The partitions that the subscription had when this member was started.
+    pub(super) existed: Vec<(Arc<str>, i32)>,
     /// What is subscribed to.
     subscription: Vec<String>,
     /// When to look for topics that match the pattern again.
@@ -131,6 +132,7 @@ impl<'c> Reader<'c> {
             revoking: None,
             releasing: Vec::new(),
             repositions: Vec::new(),
+            existed: Vec::new(),
             subscription: Vec::new(),
             look_at: Instant::now(),
             average: 512,
@@ -139,6 +141,17 @@ impl<'c> Reader<'c> {
             positions_due: false,
             cut_off: false,
         }
+    }
+
+    /// Becomes a member of the group, or takes everything where it is only looked at.
+    fn join(&mut self) -> Result<(), Error> {
+        let (topics, timeout) = (&self.setup.config.topics, self.setup.call_timeout);
+        self.existed = start::subscribed(self.consumer, topics, timeout)?;
+        if self.setup.preview {
+            self.begin_preview();
+            return Ok(());
+        }
+        self.subscribe()
     }
 
     fn run(&mut self) -> Result<(), Error> {
@@ -283,7 +296,7 @@ impl<'c> Reader<'c> {
                 Request::Dead(commits) => self.refuse(commits),
                 Request::Start(starts) => {
                     for start in &starts {
-                        add(&mut list, &start.topic, start.partition, start.offset, Some(&start.note));
+                        add(&mut list, &start.topic, start.partition, start.offset, None);
                     }
                     self.send(&list, Request::Start(starts));
                 }

@@ -126,6 +126,65 @@ async fn partitions_that_appear_later_start_at_the_earliest_offset() {
 }
 
 #[tokio::test]
+async fn partitions_that_appear_before_anything_is_read_start_at_the_earliest_offset() {
+    for protocol in PROTOCOLS {
+        let (topic, group) = (topic("grow-early", 1).await, unique("group"));
+        fill(&topic, 1, 3);
+        let config = || {
+            let config = config(&group, &topic, protocol).start(StartPosition::Latest);
+            config.property("topic.metadata.refresh.interval.ms", "500")
+        };
+        let mut driver = Driver::open(config()).await;
+        driver.assigned(1).await;
+        let grown = |partition: i32| {
+            let producing = Producing::new();
+            producing.send(&topic, partition, "before anybody knew");
+            producing.flush();
+        };
+        grow(&topic, 2).await;
+        grown(1);
+        driver.rows(1).await;
+        assert_eq!((driver.rows[0].partition, driver.rows[0].offset), (1, 0), "{protocol}");
+        driver.close().await;
+        // While nobody reads.
+        grow(&topic, 3).await;
+        grown(2);
+        let mut driver = Driver::open(config()).await;
+        driver.rows(2).await;
+        driver.close().await;
+    }
+}
+
+#[tokio::test]
+async fn a_topic_that_appears_before_anything_is_read_starts_at_its_earliest_offset() {
+    let (topic, group) = (topic("early-x", 1).await, unique("group"));
+    let later = format!("{topic}0");
+    let config = KafkaConfig::with_pattern(bootstrap(), &group, format!("{topic}0?"))
+        .start(StartPosition::Latest)
+        .property("topic.metadata.refresh.interval.ms", "300");
+    let mut driver = Driver::open(config).await;
+    driver.assigned(1).await;
+    create(&later, 1, &[]).await;
+    fill(&later, 1, 5);
+    driver.rows(5).await;
+    driver.close().await;
+}
+
+#[tokio::test]
+async fn the_only_topic_that_appears_after_the_start_is_read_from_its_earliest_offset() {
+    let (topic, group) = (unique("only"), unique("group"));
+    let config = config(&group, &topic, "classic")
+        .start(StartPosition::Latest)
+        .property("topic.metadata.refresh.interval.ms", "2000");
+    let mut driver = Driver::open(config).await;
+    driver.serve_for(ROOM, Duration::from_millis(500)).await;
+    create(&topic, 1, &[]).await;
+    fill(&topic, 1, 5);
+    driver.rows(5).await;
+    driver.close().await;
+}
+
+#[tokio::test]
 async fn an_offset_that_retention_has_taken_stops_with_topic_partition_offset_and_what_the_log_holds() {
     for protocol in PROTOCOLS {
         let (topic, group) = (topic("retention", 1).await, unique("group"));
