@@ -4,7 +4,7 @@ use super::{
     batch_queue::Message,
     config::OnDataLoss,
     errors,
-    reader::{Reader, TURN},
+    reader::{REFUSES, Reader, TURN, Trouble},
     search::{RECEIVE, RECEIVE_MAX, Search, is_corrupt},
     table::{Hold, Table},
 };
@@ -84,6 +84,7 @@ impl Reader<'_> {
 
     fn deliver(&mut self) {
         if !self.builder.is_empty() {
+            self.has_read();
             let batch = self.builder.finish();
             self.mailbox.deliver(Event::Records(batch));
         }
@@ -154,13 +155,19 @@ impl Reader<'_> {
     fn broken(&mut self, id: PartitionId, code: Code, offset: i64, reason: &str) -> Result<(), Error> {
         if errors::is_passing(code) {
             tracing::warn!(reason, "kafka partition");
+            self.look_at_ids_soon();
+            self.repositions.push(id);
             return Ok(());
         }
         let Some(slot) = self.table.get(id) else { return Ok(()) };
         let offset = if offset < 0 { slot.next } else { offset };
         let about = format!("topic {}, partition {}, offset {offset}", slot.topic, slot.partition);
         if errors::is_refusal(code) {
-            return Err(errors::coded("read", code, reason).about(about));
+            // librdkafka goes on asking, but one offset later: the batch call counts an error like a record.
+            self.repositions.push(id);
+            let error = errors::coded("read", code, format!("{REFUSES}: {reason}")).about(about);
+            self.sit_out(Trouble::Unread, error);
+            return Ok(());
         }
         // By itself librdkafka fetches a broken batch again and again.
         let stop =

@@ -266,10 +266,14 @@ impl Reader<'_> {
         let (mut found, mut others) = (Vec::new(), Vec::new());
         if !assign {
             found = partitions.iter().map(Found::fresh).collect();
+            self.identify(&mut found, false)?;
             start::resolve(consumer, &StartPosition::Earliest, &mut found, timeout)?;
         } else if !partitions.is_empty() {
             found = start::read_committed(consumer, partitions, timeout)?;
-            if found.iter().any(|found| found.fresh) {
+            self.identify(&mut found, true)?;
+            if found.iter().any(|found| found.made_again.is_some()) {
+                start::resolve(consumer, &StartPosition::Earliest, &mut found, timeout)?;
+            } else if found.iter().any(|found| found.fresh) {
                 others = self.start_fresh(&mut found)?;
             }
         }
@@ -305,7 +309,7 @@ impl Reader<'_> {
         for found in found.iter_mut().filter(|found| found.fresh) {
             let same = |other: &Found| (&other.topic, other.partition) == (&found.topic, found.partition);
             if let Some(at) = others.iter().position(same) {
-                *found = others.swap_remove(at);
+                found.offset = others.swap_remove(at).offset;
             }
             let Found { topic, partition, offset, .. } = found;
             tracing::debug!(topic = &**topic, partition, offset, "start position");
@@ -351,18 +355,24 @@ impl Reader<'_> {
     fn assign(&mut self, found: Vec<Found>, assign: bool) -> Result<(), Error> {
         let mut list = TopicPartitionList::with_capacity(found.len());
         let mut assigned = Vec::with_capacity(found.len());
-        for Found { topic, partition, offset, note, partitions, .. } in found {
+        let mut gaps = Vec::new();
+        for Found { topic, partition, offset, note, partitions, topic_id, made_again, .. } in found {
+            if let Some(id) = topic_id {
+                self.known.learn(&topic, id);
+            }
             let offset = offset.expect("resolved before it is assigned");
             let set = list.add_partition(&topic, partition).set_offset(Offset::Offset(offset));
             set.map_err(|error| Error::fatal("assign partitions", error))?;
             // Before the assignment: forwarded afterwards, first messages would stay on the event queue.
             self.queue.forward(&topic, partition);
             let id = self.table.insert(Arc::clone(&topic), partition, offset);
+            gaps.extend(made_again.map(|what| Event::Gap(id, offset..offset, Error::fatal("read", what))));
             assigned.push(Assigned { id, topic, partition, offset, note, partitions });
         }
         if !assigned.is_empty() {
             self.settled = true;
             self.mailbox.tell(Event::Assigned(assigned));
+            gaps.into_iter().for_each(|gap| self.mailbox.deliver(gap));
         }
         // librdkafka keeps the pause of an application across assignments, and nobody holds this one.
         self.consumer.resume(&list).map_err(|error| failed("resume partitions", error))?;

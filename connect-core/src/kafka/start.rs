@@ -4,6 +4,7 @@ use super::{
     config::{StartPosition, Topics},
     context::ReaderConsumer,
     errors::failed,
+    topic_ids::TopicId,
 };
 use crate::Error;
 use bytes::Bytes;
@@ -31,6 +32,10 @@ pub(super) struct Found {
     pub(super) note: Option<Bytes>,
     /// Nothing is committed: the start position holds, and is to be committed.
     pub(super) fresh: bool,
+    /// The topic's id, if the broker tells.
+    pub(super) topic_id: Option<TopicId>,
+    /// The topic is another one than before, of the same name: what to report.
+    pub(super) made_again: Option<String>,
     /// How many partitions the topic has, if that could be found out.
     pub(super) partitions: Option<u32>,
 }
@@ -39,7 +44,16 @@ impl Found {
     /// A partition that begins at a position that is still to be resolved.
     pub(super) fn fresh((topic, partition): &(Arc<str>, i32)) -> Self {
         let (topic, partition) = (Arc::clone(topic), *partition);
-        Self { topic, partition, offset: None, note: None, fresh: true, partitions: None }
+        Self {
+            topic,
+            partition,
+            offset: None,
+            note: None,
+            fresh: true,
+            partitions: None,
+            topic_id: None,
+            made_again: None,
+        }
     }
 }
 
@@ -68,7 +82,16 @@ pub(super) fn read_committed(
             let note = note.filter(|_| offset.is_some()).map(|text| Bytes::copy_from_slice(text.as_bytes()));
             let fresh = offset.is_none();
             let (topic, partition) = (Arc::clone(topic), *partition);
-            found.push(Found { topic, partition, offset, note, fresh, partitions: None });
+            found.push(Found {
+                topic,
+                partition,
+                offset,
+                note,
+                fresh,
+                partitions: None,
+                topic_id: None,
+                made_again: None,
+            });
         }
         Ok(found)
     };
