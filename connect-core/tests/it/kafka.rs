@@ -8,6 +8,7 @@ mod groups;
 mod members;
 mod proxy;
 mod reading;
+mod rights;
 mod security;
 mod small;
 mod writing;
