@@ -6,6 +6,10 @@ mod location;
 #[cfg(any(feature = "s3", feature = "cos"))]
 mod opendal_store;
 mod probe;
+#[cfg(any(feature = "s3", feature = "cos"))]
+pub(crate) mod refusal;
+#[cfg(any(feature = "s3", feature = "cos"))]
+mod renewing;
 
 pub(crate) use location::Location;
 pub(crate) use probe::probe;
