@@ -19,7 +19,7 @@ mod room;
 mod sink;
 mod turn;
 
-pub use config::{CosConfig, OnDataLoss, OnNull, OnRevoke};
+pub use config::{Checksum, CosConfig, OnDataLoss, OnNull, OnRevoke};
 pub use plugin::register;
 pub use sink::CosSink;
 pub use turn::Done;

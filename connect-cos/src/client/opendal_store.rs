@@ -5,16 +5,21 @@
 //! failed call may be repeated. The upper one collects what is smaller than the store's least part and forgets it when
 //! the lower one fails. Parts are cut by this crate, so [`unbuffered`] takes the upper one away.
 
-use super::{Found, Object, Store, Upload};
+use super::{
+    Found, Object, Store, Upload,
+    refusal::{BodyDigest, Reading},
+};
 use crate::{
-    config::CosConfig,
+    config::{Checksum, CosConfig},
     error::{Answer, StoreError},
     note::NoteId,
 };
 use async_trait::async_trait;
 use bytes::Bytes;
 use futures_util::TryStreamExt;
-use opendal::{Metadata, Operator, Writer, layers::CapabilityOverrideLayer};
+use opendal::{
+    HttpTransporter, Metadata, OperationContext, Operator, Writer, layers::CapabilityOverrideLayer,
+};
 use std::{collections::HashMap, future::Future, sync::Arc, time::Duration};
 
 const ID: &str = "connect-id";
@@ -56,7 +61,10 @@ pub(super) fn s3(bucket: &str, root: &str, config: &CosConfig) -> Result<Arc<dyn
     if !config.path_style {
         service = service.enable_virtual_host_style();
     }
-    Ok(OpenDalStore::shared(Operator::new(service)?, 5 * MIB, config))
+    if config.checksum == Checksum::Crc32c {
+        service = service.checksum_algorithm("crc32c");
+    }
+    Ok(OpenDalStore::shared(Operator::new(service)?, 5 * MIB, digest(config), config))
 }
 
 /// Tencent COS, with its own signature.
@@ -72,13 +80,23 @@ pub(super) fn cos(bucket: &str, root: &str, config: &CosConfig) -> Result<Arc<dy
     if let Some(token) = &config.session_token {
         service = service.security_token(token.expose());
     }
-    Ok(OpenDalStore::shared(Operator::new(service)?, MIB, config))
+    Ok(OpenDalStore::shared(Operator::new(service)?, MIB, digest(config), config))
+}
+
+/// MD5 goes by the transport: the client has none for parts of an upload, nor for COS.
+fn digest(config: &CosConfig) -> BodyDigest {
+    match config.checksum {
+        Checksum::Md5 => BodyDigest::ContentMd5,
+        Checksum::Auto | Checksum::None | Checksum::Crc32c => BodyDigest::Nothing,
+    }
 }
 
 impl OpenDalStore {
-    fn shared(operator: Operator, min_part: usize, config: &CosConfig) -> Arc<dyn Store> {
+    fn shared(operator: Operator, min_part: usize, digest: BodyDigest, config: &CosConfig) -> Arc<dyn Store> {
         // Without it the first request finds no HTTP client.
         opendal::install_default();
+        let transport = HttpTransporter::new(Reading(HttpTransporter::default(), digest));
+        let operator = operator.with_context(OperationContext::new().with_http_transport(transport));
         let limits = Limits {
             request: (config.request_timeout, "request.timeout.ms"),
             completion: (config.completion_timeout, "completion.timeout.ms"),
