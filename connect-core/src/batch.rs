@@ -201,6 +201,15 @@ impl Batch {
         }
     }
 
+    /// The partitions that have rows here. Of a batch that is whole, the runs are looked at; otherwise they may be those
+    /// of the batch that it was cut out of.
+    pub(crate) fn partitions(&self) -> impl Iterator<Item = PartitionId> {
+        let runs = self.runs.iter().filter(|run| self.whole && run.rows > 0).map(|run| run.id);
+        let rows = if self.whole { &[][..] } else { &self.rows[..] };
+        let rows = rows.chunk_by(|a, b| a.run == b.run).map(|rows| self.runs[rows[0].run as usize].id);
+        runs.chain(rows)
+    }
+
     /// Whether a record of this partition is here.
     pub(crate) fn has_rows_of(&self, id: PartitionId) -> bool {
         self.runs.iter().any(|run| run.id == id)

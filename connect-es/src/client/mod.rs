@@ -6,7 +6,7 @@ mod parts;
 mod reader;
 
 use crate::{
-    bulk::response::{Answer, Item, all_succeeded, reason},
+    bulk::response::{Answer, Item, ItemCount, all_succeeded, reason},
     config::{EsConfig, NodeUrl},
     error::{Failure, shortened},
 };
@@ -21,6 +21,7 @@ use reqwest::{
     header::{ACCEPT_ENCODING, AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue, LOCATION, RETRY_AFTER},
 };
 use std::{
+    cmp::Ordering,
     collections::VecDeque,
     error::Error as StdError,
     sync::{Mutex, PoisonError},
@@ -104,10 +105,10 @@ impl Client {
         })
     }
 
-    /// Sends a bulk request to one node, once.
-    pub(crate) async fn bulk(&self, body: VecDeque<Bytes>) -> Result<Answered, Failure> {
+    /// Sends a bulk request of `rows` rows to one node, once.
+    pub(crate) async fn bulk(&self, body: VecDeque<Bytes>, rows: usize) -> Result<Answered, Failure> {
         let node = self.nodes().pick(Instant::now());
-        let result = self.bulk_to(node, body).await;
+        let result = self.bulk_to(node, body, rows).await;
         match &result {
             Err(failure) if failure.is_the_nodes() => self.nodes().failed(node, Instant::now()),
             _ => self.nodes().answered(node),
@@ -119,7 +120,7 @@ impl Client {
         self.nodes.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    async fn bulk_to(&self, node: usize, body: VecDeque<Bytes>) -> Result<Answered, Failure> {
+    async fn bulk_to(&self, node: usize, body: VecDeque<Bytes>, rows: usize) -> Result<Answered, Failure> {
         let url = &self.urls[node];
         let request = self.http.post(self.bulk_urls[node].clone()).header(CONTENT_TYPE, NDJSON);
         let request = request.body(Body::wrap(Parts(body)));
@@ -132,7 +133,7 @@ impl Client {
             self.renew(&mut failure, authorization.as_ref()).await;
             return Err(failure);
         }
-        read_answer(url, response, wait).await
+        read_answer(url, response, wait, rows).await
     }
 
     /// `GET` or `HEAD` of one node, for the start-up check.
@@ -199,12 +200,17 @@ fn no_answer(url: &NodeUrl, error: &reqwest::Error) -> Failure {
     while let Some(next) = cause.source() {
         cause = next;
     }
-    Failure::NoAnswer { node: url.to_string(), cause: shortened(&cause.to_string()) }
+    let cause = shortened(&cause.to_string());
+    Failure::NoAnswer { node: url.to_string(), cause, reached: !error.is_connect() }
 }
 
-/// Reads an answer, or only its beginning if that says all: what follows is read and dropped, for the connection's
-/// sake.
-async fn read_answer(url: &NodeUrl, response: Response, wait: Option<Duration>) -> Result<Answered, Failure> {
+/// Reads an answer. If its beginning says that all is well, items are counted and nothing is kept.
+async fn read_answer(
+    url: &NodeUrl,
+    response: Response,
+    wait: Option<Duration>,
+    rows: usize,
+) -> Result<Answered, Failure> {
     let mut body = Reader::new(url, response)?;
     let mut bytes = Vec::new();
     while let Some(chunk) = body.chunk().await? {
@@ -212,22 +218,42 @@ async fn read_answer(url: &NodeUrl, response: Response, wait: Option<Duration>) 
             return Err(Failure::TooLarge { node: url.to_string(), max: ANSWER_BYTES_MAX });
         }
         // Usually the first chunk has it all.
-        let beginning = if bytes.is_empty() { all_succeeded(&chunk) } else { false };
-        if !beginning {
-            bytes.extend_from_slice(&chunk);
+        if bytes.is_empty() && all_succeeded(&chunk) {
+            return count_items(url, body, &chunk, rows).await;
         }
-        if beginning || all_succeeded(&bytes) {
-            // The answer is known: a connection that breaks now, or is dropped, costs a connection, nothing else.
-            let mut rest = ANSWER_BYTES_MAX;
-            while let Ok(Some(chunk)) = body.chunk().await
-                && rest > chunk.len()
-            {
-                rest -= chunk.len();
-            }
-            return Ok(Answered::AllSucceeded);
+        bytes.extend_from_slice(&chunk);
+        if all_succeeded(&bytes) {
+            return count_items(url, body, &bytes, rows).await;
         }
     }
     Ok(Answered::Body(BulkBody { node: url.to_string(), bytes, wait }))
+}
+
+/// Reads the rest of an answer that says that all is well: it holds only if there is an item for each row.
+async fn count_items(
+    url: &NodeUrl,
+    mut body: Reader<'_>,
+    beginning: &[u8],
+    rows: usize,
+) -> Result<Answered, Failure> {
+    let mut count = ItemCount::default();
+    count.add(beginning);
+    // More items than rows are too many whatever follows: nobody reads on.
+    while count.items() <= rows {
+        match body.chunk().await {
+            Ok(Some(part)) => count.add(&part),
+            Ok(None) => break,
+            // With an item for each row the answer is known: what breaks now is a connection, nothing else.
+            Err(_) if count.items() == rows => break,
+            Err(failure) => return Err(failure),
+        }
+    }
+    let (node, items) = (|| url.to_string(), count.items());
+    match items.cmp(&rows) {
+        Ordering::Less => Err(Failure::Uncounted { node: node(), items, rows }),
+        Ordering::Equal => Ok(Answered::AllSucceeded),
+        Ordering::Greater => Err(Failure::Mismatch { node: node(), items, rows }),
+    }
 }
 
 async fn refusal(url: &NodeUrl, response: Response) -> Failure {

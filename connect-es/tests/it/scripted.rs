@@ -2,7 +2,7 @@
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 use connect_core::{
-    Batch, Budget, Bulk, Class, Error, Outcome, Task,
+    Assigned, Batch, Budget, Bulk, BulkConfig, BulkSink, Class, Error, Outcome, PartitionId, Progress, Task,
     config::{Config, Providers, Settings},
     testing::{
         Bench, batch,
@@ -38,12 +38,15 @@ fn gzip(bytes: &[u8]) -> Vec<u8> {
     encoder.finish().unwrap()
 }
 
-const DELIVERED: &str = r#"{"took":1,"errors":false,"items":[]}"#;
+fn delivered(rows: usize) -> String {
+    let items = vec![r#"{"index":{"_index":"logs","_id":"\"status\":","status":201}}"#; rows].join(",");
+    format!(r#"{{"took":1,"errors":false,"items":[{items}]}}"#)
+}
 
 #[tokio::test]
 async fn a_request_is_what_bulk_wants_and_carries_the_credentials() {
     let server = HttpServer::start().await.unwrap();
-    server.push(Reply::json(200, DELIVERED));
+    server.push(Reply::json(200, delivered(2)));
     let target = target(&[&server], |config| {
         config.username = Some("elastic".into());
         config.password = Some("hunter2".into());
@@ -81,11 +84,51 @@ async fn answers_to_the_whole_request_have_their_classes() {
 }
 
 #[tokio::test]
-async fn an_answer_that_breaks_off_counts_only_if_it_has_said_enough() {
-    let success = format!(r#"{{"took":1,"errors":false,"items":[{}]}}"#, "{},".repeat(10_000));
-    assert!(answered(Reply::json(200, success.clone()).reset_after(200), 2).await.unwrap().is_delivered());
+async fn an_answer_that_breaks_off_counts_only_if_it_has_an_item_for_each_row() {
+    let success = delivered(2);
+    let (len, closed) = (success.len(), success.clone() + &" ".repeat(10_000));
+    assert!(answered(Reply::json(200, closed).close_after(len + 500), 2).await.unwrap().is_delivered());
+    for cut in [len / 3, len - 20] {
+        let result = answered(Reply::json(200, success.clone()).close_after(cut), 2).await;
+        assert_eq!(class(result), Class::Retriable, "after {cut} bytes");
+    }
     let failure = success.replace("false", "true");
     assert_eq!(class(answered(Reply::json(200, failure).close_after(200), 2).await), Class::Retriable);
+}
+
+#[tokio::test]
+async fn a_success_without_an_item_for_each_row_is_no_success() {
+    for items in [0, 1, 7] {
+        let error = answered(Reply::json(200, delivered(items)), 8).await.unwrap_err();
+        assert_eq!((error.class(), error.is_doubtful()), (Class::Retriable, true), "{items} items");
+        assert!(error.report().contains(&format!("{items} items for 8 rows")), "{error:?}");
+    }
+    assert!(answered(Reply::json(200, delivered(8)), 8).await.unwrap().is_delivered());
+    assert_eq!(class(answered(Reply::json(200, delivered(9)), 8).await), Class::Fatal);
+}
+
+#[tokio::test]
+async fn a_gateway_that_answers_without_items_costs_no_record() {
+    let server = HttpServer::start().await.unwrap();
+    let target = target(&[&server], |_| {});
+    let mut bench = Bench::new(BulkSink::new(target, BulkConfig::default()), Budget::new(1 << 20));
+    server.push(Reply::json(200, r#"{"took":1,"errors":false,"items":[]}"#));
+    server.push(Reply::json(200, delivered(1)));
+    server.push(Reply::json(200, delivered(2)));
+    let id = PartitionId::new(0, 1);
+    let assigned =
+        Assigned { id, topic: "topic".into(), partition: 0, offset: 0, note: None, partitions: None };
+    bench.assigned(&[assigned]).unwrap();
+    bench.put(rows(2)).unwrap();
+    let mut retried = 0;
+    loop {
+        match bench.progress().await.unwrap() {
+            Progress::Retrying(_) => retried += 1,
+            Progress::Done(batch, outcome) => break assert!(batch.len() == 2 && outcome.is_delivered()),
+            _ => {}
+        }
+    }
+    assert_eq!((retried, server.requests().len()), (2, 3));
 }
 
 #[tokio::test]
@@ -118,7 +161,7 @@ async fn an_answer_that_is_compressed_unasked_is_read() {
     let failed = r#"{"took":1,"errors":true,"items":[{"index":{"status":201}},{"index":{"status":400,
         "error":{"type":"mapper_parsing_exception","reason":"no"}}}]}"#;
     for encoding in ["gzip", "X-GZIP"] {
-        let reply = compressed(Reply::json(200, gzip(DELIVERED.as_bytes())), encoding);
+        let reply = compressed(Reply::json(200, gzip(delivered(2).as_bytes())), encoding);
         assert!(answered(reply, 2).await.unwrap().is_delivered(), "{encoding}");
         let reply = compressed(Reply::json(200, gzip(failed.as_bytes())), encoding);
         let rows = answered(reply, 2).await.unwrap().into_rows().unwrap();
@@ -143,7 +186,7 @@ async fn the_start_up_check_reads_compressed_answers_and_says_what_is_understood
     let server = HttpServer::start().await.unwrap();
     let info = gzip(br#"{"version":{"number":"8.19.0"}}"#);
     server.push(Reply::json(200, info).header("content-encoding", "gzip"));
-    server.push(Reply::json(200, DELIVERED));
+    server.push(Reply::json(200, delivered(1)));
     let target = target(&[&server], |_| {});
     target.open().await.unwrap();
     assert!(target.write(&rows(1)).await.unwrap().is_delivered());
@@ -193,11 +236,11 @@ async fn a_cluster_that_is_away_is_told_in_one_short_sentence() {
 
 #[tokio::test]
 async fn nodes_take_turns_and_one_that_fails_rests() {
-    let handler = |_: &Request| Reply::json(200, DELIVERED);
+    let handler = |_: &Request| Reply::json(200, delivered(1));
     let (sound, broken) =
         (HttpServer::with_handler(handler).await.unwrap(), HttpServer::start().await.unwrap());
     let target = target(&[&sound, &broken], |_| {});
-    broken.push(Reply::json(200, DELIVERED));
+    broken.push(Reply::json(200, delivered(1)));
     broken.push(Reply::reset());
     let mut failed = 0;
     for _ in 0..8 {
@@ -250,7 +293,7 @@ async fn a_password_that_was_rotated_is_looked_up_again() {
     let accepted = |password: &'static str| {
         let header = format!("Basic {}", STANDARD.encode(format!("elastic:{password}")));
         move |request: &Request| match request.header("authorization") == Some(&header) {
-            true if request.method == "POST" => Reply::json(200, DELIVERED),
+            true if request.method == "POST" => Reply::json(200, delivered(1)),
             true => Reply::json(200, r#"{"version":{"number":"8.1.0"}}"#),
             false => Reply::json(401, r#"{"error":{"type":"security_exception","reason":"who are you"}}"#),
         }
