@@ -164,7 +164,8 @@ impl Batch {
     /// If a row is out of range.
     #[must_use]
     pub fn detach(&self, rows: &[u32]) -> Batch {
-        let mut arena = Vec::with_capacity(rows.iter().map(|&row| self.rows[row as usize].bytes()).sum());
+        let copied = |&row: &u32| Record::new(self, &self.rows[row as usize]).copied_bytes();
+        let mut arena = Vec::with_capacity(rows.iter().map(copied).sum());
         let mut runs: Vec<Run> = Vec::new();
         let mut moved = vec![None; self.runs.len()];
         let mut originals = self.originals.is_some().then(|| Vec::with_capacity(rows.len()));

@@ -22,9 +22,13 @@ pub const BATCH_RECORDS_MAX: usize = 2_000;
 /// What an arena is made for: a full batch and the record that fills it. One that grew would be copied while it does,
 /// again and again, which costs as much as filling it.
 const ARENA_BYTES: usize = BATCH_BYTES_MAX + (64 << 10);
+/// Room for keys, headers and frames beside a value.
+const BESIDE: usize = ARENA_BYTES - BATCH_BYTES_MAX;
 /// Up to this much is copied out of the arena: a batch that waits would keep all of the arena, but is charged for what is
 /// in it. In an outage, records that come one by one would take fifty times the budget.
 const COPIED_MAX: usize = 64 << 10;
+/// Larger arenas are not recycled.
+const RECYCLED_MAX: usize = 2 * BATCH_BYTES_MAX;
 /// Arenas kept for the next batches: what two large requests of a sink give back at once.
 const POOLED_MAX: usize = 16;
 
@@ -108,6 +112,7 @@ impl BatchBuilder {
             self.arena = self.pool.take();
         }
         let arena = &mut self.arena;
+        reserve(arena, payload);
         let framer = self.framer.as_deref_mut();
         let framed = framer.and_then(|framer| Frame::write(framer, (topic, partition), &entry, arena));
         self.framed += usize::from(framed.is_some());
@@ -187,7 +192,7 @@ impl BatchBuilder {
         let strips = if all_framed { Strip::all(&self.rows, &chunks[0]) } else { Vec::new() };
         if self.framer.is_some() {
             let next = Vec::with_capacity(self.aside.len());
-            chunks.push(std::mem::replace(&mut self.aside, next).into());
+            chunks.push(fitted(std::mem::replace(&mut self.aside, next)).into());
         }
         let capacity = self.rows.len();
         Batch {
@@ -210,9 +215,27 @@ impl BatchBuilder {
             self.arena.clear();
             return chunk;
         }
-        let arena = std::mem::take(&mut self.arena);
+        let arena = fitted(std::mem::take(&mut self.arena));
         Bytes::from_owner(Pooled { arena, pool: Arc::clone(&self.pool) })
     }
+}
+
+/// Makes room for a record whose key and value have `payload` bytes. An arena that grew by itself would double: a record of
+/// many megabytes would keep twice the memory that is charged for it.
+#[inline]
+fn reserve(arena: &mut Vec<u8>, payload: usize) {
+    // In a batch that is not full there is always this much, so that only large records get here.
+    if arena.capacity() - arena.len() < payload.saturating_add(BESIDE / 16) {
+        arena.reserve_exact(payload + BESIDE);
+    }
+}
+
+/// Gives back what a buffer that is not recycled has beyond its bytes, if that is much.
+fn fitted(mut buffer: Vec<u8>) -> Vec<u8> {
+    if buffer.capacity() > RECYCLED_MAX && buffer.capacity() - buffer.len() > 2 * BESIDE {
+        buffer.shrink_to_fit();
+    }
+    buffer
 }
 
 impl fmt::Debug for BatchBuilder {
@@ -237,7 +260,7 @@ impl Pool {
 
     fn give(&self, mut arena: Vec<u8>) {
         // One huge record must not keep its arena for ever.
-        if arena.capacity() == 0 || arena.capacity() > 2 * BATCH_BYTES_MAX {
+        if arena.capacity() == 0 || arena.capacity() > RECYCLED_MAX {
             return;
         }
         arena.clear();

@@ -213,7 +213,7 @@ impl<'a> Record<'a> {
         }
     }
 
-    fn copied_bytes(self) -> usize {
+    pub(crate) fn copied_bytes(self) -> usize {
         let bytes = |row: &Row| row.payload_bytes() + row.headers.len as usize;
         bytes(self.row) + if self.batch.originals.is_some() { bytes(self.original().row) } else { 0 }
     }

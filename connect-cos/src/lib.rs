@@ -6,6 +6,7 @@ mod connect_pattern;
 mod error;
 mod file;
 mod format;
+mod lacking;
 mod naming;
 mod note;
 mod open_range;

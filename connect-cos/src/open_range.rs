@@ -3,6 +3,7 @@
 use crate::{
     client::Object,
     file::ObjectFile,
+    lacking::Lacks,
     naming::Stem,
     note::{Note, NoteId},
     partitioner::Template,
@@ -59,6 +60,8 @@ pub(crate) struct OpenRange {
     /// Files of which it is not known whether they are there.
     pub(crate) checking: usize,
     pub(crate) rebuild: Option<Rebuild>,
+    /// Records that lack a field of the path.
+    pub(crate) lacks: Lacks,
     stem: Stem,
 }
 
@@ -83,6 +86,7 @@ impl OpenRange {
             unfinished: 0,
             checking: 0,
             rebuild: None,
+            lacks: Lacks::default(),
             stem,
         }
     }

@@ -212,6 +212,7 @@ impl Partition {
         let Some(to) = range.to else { return false };
         if range.is_finished() {
             self.settling = range.names().collect();
+            turn.env.filed(range.lacks, tokio::time::Instant::now());
             self.ranges.pop_front();
             turn.report(Progress::Durable(self.id, to));
             return true;

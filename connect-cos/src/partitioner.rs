@@ -2,6 +2,7 @@
 
 use crate::{
     format::field::{self, Scalar},
+    lacking::Lacking,
     naming::encode,
     room::{Room, TooLong},
 };
@@ -26,7 +27,7 @@ const DATES: [(&str, &str); 6] =
     [("yyyy", "%Y"), ("YYYY", "%Y"), ("MM", "%m"), ("dd", "%d"), ("HH", "%H"), ("mm", "%M")];
 
 /// Fields in one template; each adds at most 128 bytes to a name, which has at most 1,024.
-const FIELDS_MAX: usize = 4;
+pub(crate) const FIELDS_MAX: usize = 4;
 
 /// `path.format`, parsed.
 #[derive(Clone, Debug)]
@@ -159,10 +160,24 @@ impl Template {
         Self { pieces, zone: self.zone.clone(), missing: self.missing.clone() }
     }
 
-    /// Writes the path of `record`, which must fit into `room`. Only for a template [`at`](Self::at) a time. `out` is
-    /// cleared first.
-    pub(crate) fn render(&self, record: Record<'_>, room: &Room, out: &mut String) -> Result<(), NoPath> {
+    /// The dotted paths of the fields, in order.
+    pub(crate) fn fields(&self) -> impl Iterator<Item = String> {
+        self.pieces.iter().filter_map(|piece| match piece {
+            Piece::Field(path) => Some(path.join(".")),
+            _ => None,
+        })
+    }
+
+    /// Writes the path of `record`, which must fit into `room`, and returns the fields that have no value there. Only
+    /// for a template [`at`](Self::at) a time. `out` is cleared first.
+    pub(crate) fn render(
+        &self,
+        record: Record<'_>,
+        room: &Room,
+        out: &mut String,
+    ) -> Result<Lacking, NoPath> {
         out.clear();
+        let (mut fields, mut lacking) = (0, Lacking::default());
         for piece in &self.pieces {
             match piece {
                 Piece::Text(text) => out.push_str(text),
@@ -171,13 +186,20 @@ impl Template {
                     let _ = write!(out, "{}", record.origin().partition);
                 }
                 Piece::Date(_) => unreachable!("`at` makes text of dates"),
-                Piece::Field(path) => match field::find(record.value().unwrap_or(b"null"), path)? {
-                    Scalar::Text(text) => encode(&text, out),
-                    Scalar::None => out.push_str(&self.missing),
-                },
+                Piece::Field(path) => {
+                    match field::find(record.value().unwrap_or(b"null"), path)? {
+                        Scalar::Text(text) => encode(&text, out),
+                        Scalar::None => {
+                            lacking.insert(fields);
+                            out.push_str(&self.missing);
+                        }
+                    }
+                    fields += 1;
+                }
             }
         }
-        room.check(out).map_err(|e| self.too_long(e, room))
+        room.check(out).map_err(|e| self.too_long(e, room))?;
+        Ok(lacking)
     }
 
     fn too_long(&self, why: TooLong, room: &Room) -> NoPath {
@@ -352,7 +374,7 @@ mod tests {
             let template = Template::parse(template, TimeZone::UTC, "m").unwrap();
             let rendered = template.render(batch(&value).get(0).unwrap(), &room(url), &mut String::new());
             match (rendered, want) {
-                (Ok(()), None) => {}
+                (Ok(_), None) => {}
                 (Err(e), Some(want)) => assert!(e.to_string().starts_with(want), "{e}"),
                 (other, _) => panic!("{template:?} {url}: {other:?}"),
             }

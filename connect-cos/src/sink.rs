@@ -6,6 +6,7 @@ use crate::{
     error::{Answer, Stop, StoreError},
     file::{Next, Step, Stepped},
     format::{Format, JsonLines},
+    lacking::Filed,
     naming::{Stem, hash64},
     note::{Fingerprint, NoteId},
     partition::Partition,
@@ -67,23 +68,33 @@ impl CosSink {
             .store(&config)
             .map_err(invalid)?;
         let clock: Clock = Arc::new(|| jiff::Timestamp::now().as_millisecond());
-        let sink = Self::with(config, task.transforms.as_deref(), store, clock, fastrand::Rng::new())?;
+        let sink = Self::with(config, task, store, clock, fastrand::Rng::new())?;
         Ok(Self { again: task.restarts > 0, ..sink })
     }
 
     pub(crate) fn with(
         config: CosConfig,
-        transforms: Option<&str>,
+        task: &Task,
         store: Arc<dyn Store>,
         clock: Clock,
         rng: fastrand::Rng,
     ) -> Result<Self, Error> {
         let template = config.template().map_err(|e| Error::fatal("configure the sink", e))?;
         let format: Arc<dyn Format> = Arc::new(JsonLines { validate: config.validate_json });
-        let fingerprint = fingerprint(&config, transforms, &*format);
+        let fingerprint = fingerprint(&config, task.transforms.as_deref(), &*format);
         let location = Location::parse(&config.url).map_err(|e| Error::fatal("configure the store", e))?;
         let allowed = location.allowed();
-        let env = Env { config, store, allowed, template, format, fingerprint, clock, rng };
+        let env = Env {
+            config,
+            store,
+            allowed,
+            template,
+            format,
+            fingerprint,
+            clock,
+            filed: Filed::new(task),
+            rng,
+        };
         Ok(Self {
             env,
             partitions: HashMap::new(),

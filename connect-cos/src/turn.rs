@@ -6,6 +6,7 @@ use crate::{
     error::{Answer, StoreError},
     file::{ObjectFile, Stepped},
     format::Format,
+    lacking::{Filed, Lacks},
     naming::Stem,
     note::{Fingerprint, NoteId},
     open_range::OpenRange,
@@ -34,6 +35,7 @@ pub(crate) struct Env {
     pub(crate) format: Arc<dyn Format>,
     pub(crate) fingerprint: Fingerprint,
     pub(crate) clock: Clock,
+    pub(crate) filed: Filed,
     pub(crate) rng: fastrand::Rng,
 }
 
@@ -94,6 +96,19 @@ impl Env {
             Error::fatal("name an object", "topics.dir leaves no room for its name; shorten it")
                 .about(&*stem.text)
         })
+    }
+
+    /// Counts the records of a range that lack fields of the path, and tells of them now and then.
+    pub(crate) fn filed(&mut self, lacks: Lacks, now: Instant) {
+        let Some(lacks) = self.filed.count(lacks, now) else { return };
+        tracing::warn!(
+            records = lacks.records(),
+            fields = %lacks.text(self.template.fields()),
+            path.format = %self.config.path,
+            path.missing.field = %self.config.missing,
+            "records lack fields of path.format, and are filed under path.missing.field: correct the field's path if \
+             they should have it"
+        );
     }
 
     /// Waits between attempts.

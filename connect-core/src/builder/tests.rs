@@ -48,3 +48,45 @@ fn a_trickle() {
 fn a_trickle_takes_about_what_is_counted() {
     resident::alone("builder::tests::a_trickle");
 }
+
+/// Puts a byte on either side of a value.
+struct Quotes;
+
+impl Framer for Quotes {
+    fn before(&mut self, _: &Arc<str>, _: i32, _: &Entry<'_>, out: &mut Vec<u8>) -> bool {
+        out.push(b'"');
+        true
+    }
+
+    fn after(&mut self, _: usize, out: &mut Vec<u8>) -> bool {
+        out.push(b'"');
+        true
+    }
+}
+
+#[test]
+fn a_large_record_keeps_no_more_memory_than_is_charged() {
+    let (topic, id, large) = (Arc::from("topic"), PartitionId::new(0, 1), vec![b'x'; 14 << 20]);
+    for framed in [false, true] {
+        for (key, small) in [(None, 0), (Some(&b"key"[..]), 3), (Some(&large[..]), 100)] {
+            let mut builder = BatchBuilder::new();
+            if framed {
+                builder.frame_by(Box::new(Quotes));
+            }
+            for offset in 0..small {
+                let value = Some(&large[..1_000]);
+                builder.push(id, &topic, 0, Entry { offset, value, ..Entry::default() }, []);
+            }
+            let entry = Entry { offset: small, key, value: Some(&large), ..Entry::default() };
+            builder.push(id, &topic, 0, entry, [("header", Some(&b"value"[..]))]);
+            let (values, aside) = (builder.arena.capacity(), builder.aside.capacity());
+            let charged = builder.bytes();
+            assert!(
+                values <= charged + ARENA_BYTES,
+                "{framed} {small}: {values} bytes kept, {charged} charged"
+            );
+            let aside = fitted(Vec::with_capacity(aside)).capacity();
+            assert!(aside <= charged, "{framed} {small}: {aside} bytes kept aside, {charged} charged");
+        }
+    }
+}

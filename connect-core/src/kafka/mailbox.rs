@@ -1,7 +1,8 @@
 //! What the reader thread and the task hand each other.
 //!
-//! One lock per batch, none per record. Data waits in at most [`BATCHES_MAX`] batches; events are few by nature (one
-//! per partition or commit), and the last word on ends replaces the one before.
+//! One lock per batch, none per record. Data waits in at most [`BATCHES_MAX`] batches, and its bytes are taken off the
+//! room that the task has: of records of many megabytes, none is read ahead that has no room. Events are few by nature
+//! (one per partition or commit), and the last word on ends replaces the one before.
 
 use super::errors;
 use crate::{Commit, Error, Event, PartitionId};
@@ -34,7 +35,7 @@ pub(super) enum Command {
 pub(super) struct Turn {
     /// Commands in order.
     pub(super) commands: Vec<Command>,
-    /// Bytes that the task takes; zero: read nothing.
+    /// Bytes that the task takes beside what waits for it; zero: read nothing.
     pub(super) room: usize,
     /// The task wants the thread to end.
     pub(super) stop: bool,
@@ -44,6 +45,8 @@ pub(super) struct Turn {
 struct State {
     events: VecDeque<Event>,
     data: VecDeque<Event>,
+    /// Bytes of the batches among them.
+    waiting: usize,
     commands: Vec<Command>,
     failure: Option<Error>,
     stop: bool,
@@ -84,7 +87,7 @@ impl Mailbox {
         let full = state.data.len() >= BATCHES_MAX;
         Turn {
             commands: std::mem::take(&mut state.commands),
-            room: if full { 0 } else { self.room.load(Ordering::Relaxed) },
+            room: if full { 0 } else { self.room.load(Ordering::Relaxed).saturating_sub(state.waiting) },
             stop: state.stop,
         }
     }
@@ -102,7 +105,10 @@ impl Mailbox {
 
     /// Delivers records, or something that has its place between records.
     pub(super) fn deliver(&self, event: Event) {
-        self.state().data.push_back(event);
+        let mut state = self.state();
+        state.waiting += bytes(&event);
+        state.data.push_back(event);
+        drop(state);
         self.news.notify_one();
     }
 
@@ -144,6 +150,10 @@ impl Mailbox {
             return Some(Ok(event));
         }
         if data && let Some(event) = state.data.pop_front() {
+            let taken = bytes(&event);
+            state.waiting -= taken;
+            // The task says anew what room it has when it comes again.
+            self.room.store(self.room.load(Ordering::Relaxed).saturating_sub(taken), Ordering::Relaxed);
             drop(state);
             self.wake_reader();
             return Some(Ok(event));
@@ -177,10 +187,14 @@ impl Mailbox {
     }
 }
 
+fn bytes(event: &Event) -> usize {
+    if let Event::Records(batch) = event { batch.bytes() } else { 0 }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::Batch;
+    use crate::{Batch, testing::batch_at};
 
     fn is_ends(event: &Result<Event, Error>) -> bool {
         matches!(event, Ok(Event::Ends(_)))
@@ -209,6 +223,22 @@ mod tests {
         assert_eq!(mailbox.turn().room, 77);
         mailbox.deliver(Event::Records(Batch::default()));
         assert_eq!(mailbox.turn().room, 0);
+    }
+
+    #[tokio::test]
+    async fn batches_that_wait_or_were_just_taken_leave_no_room_for_their_bytes() {
+        let mailbox = Mailbox::default();
+        let batch = batch_at("t", 0, 0, ["x".repeat(1_000)]);
+        let (bytes, room) = (batch.bytes(), batch.bytes() + 10);
+        mailbox.tell(Event::Ends(Vec::new()));
+        drop(mailbox.next(room).await);
+        assert_eq!(mailbox.turn().room, room);
+        mailbox.deliver(Event::Records(batch));
+        assert_eq!(mailbox.turn().room, room - bytes);
+        assert!(matches!(mailbox.next(room).await, Ok(Event::Records(_))));
+        assert_eq!(mailbox.turn().room, room - bytes, "not yet charged, but gone");
+        assert!(futures_util::FutureExt::now_or_never(mailbox.next(7)).is_none());
+        assert_eq!(mailbox.turn().room, 7);
     }
 
     #[tokio::test]

@@ -1,7 +1,10 @@
 //! How a partition takes records: which range, which file, which bytes.
 
 use super::{Partition, RANGES_MAX};
-use crate::{config::OnNull, format::FormatError, open_range::OpenRange, pending::Pending, turn::Turn};
+use crate::{
+    config::OnNull, format::FormatError, lacking::Lacking, open_range::OpenRange, pending::Pending,
+    turn::Turn,
+};
 use connect_core::{Error, Progress, Record};
 use std::{borrow::Cow, ops::Range};
 
@@ -10,7 +13,8 @@ enum Verdict<'b> {
     /// It leaves no trace.
     Nothing,
     Reject(Error),
-    Write(Place, Cow<'b, [u8]>),
+    /// To this file, with these bytes, without these fields of the path.
+    Write(Place, Cow<'b, [u8]>, Lacking),
 }
 
 enum Place {
@@ -144,7 +148,9 @@ impl Partition {
             let mut verdicts = Vec::with_capacity(rows.len());
             for record in rows.filter_map(|row| batch.get(row)) {
                 let verdict = match self.judge(record, &mut path, &mut scratch, turn) {
-                    Verdict::Write(place, bytes) => Verdict::Write(place, Cow::Owned(bytes.into_owned())),
+                    Verdict::Write(place, bytes, lacking) => {
+                        Verdict::Write(place, Cow::Owned(bytes.into_owned()), lacking)
+                    }
                     Verdict::Nothing => Verdict::Nothing,
                     Verdict::Reject(e) => Verdict::Reject(e),
                 };
@@ -178,11 +184,12 @@ impl Partition {
         if let Some(cached) = &self.cached
             && cached.topic == record.topic()
         {
-            return Verdict::Write(Place::Open(cached.file), bytes);
+            return Verdict::Write(Place::Open(cached.file), bytes, Lacking::default());
         }
-        if let Err(e) = range.paths.render(record, &self.room, path) {
-            return refuse(record, e);
-        }
+        let lacking = match range.paths.render(record, &self.room, path) {
+            Ok(lacking) => lacking,
+            Err(e) => return refuse(record, e),
+        };
         let offset = record.origin().offset;
         let left = range.rebuild.as_ref().and_then(|rebuild| rebuild.left.as_ref());
         if left.is_some_and(|left| left.covers(path, offset)) && range.layout.find(path, offset).is_none() {
@@ -193,9 +200,9 @@ impl Partition {
                 if !turn.env.template.has_fields() && !range.is_rebuild() {
                     self.cached = Some(Cached { topic: record.topic().to_owned(), file });
                 }
-                Verdict::Write(Place::Open(file), bytes)
+                Verdict::Write(Place::Open(file), bytes, lacking)
             }
-            None => Verdict::Write(Place::New(path.clone()), bytes),
+            None => Verdict::Write(Place::New(path.clone()), bytes, lacking),
         }
     }
 
@@ -215,7 +222,7 @@ impl Partition {
             match verdict {
                 Verdict::Nothing => {}
                 Verdict::Reject(error) => turn.report(Progress::Rejected(record.detach(), error)),
-                Verdict::Write(place, bytes) => {
+                Verdict::Write(place, bytes, lacking) => {
                     let file = match place {
                         Place::Open(file) => file,
                         // A sibling may have opened it.
@@ -229,6 +236,7 @@ impl Partition {
                     if range.files[file].write(&bytes, separator, part_size, budget) {
                         turn.ready.push_back(range.ticket(file));
                     }
+                    range.lacks.add(lacking);
                     range.layout.wrote(file, offset, bytes.len() + separator.len());
                 }
             }
@@ -248,7 +256,7 @@ impl Partition {
         let writes = verdicts.iter().any(|(_, verdict)| matches!(verdict, Verdict::Write(..)));
         let mut new: Vec<&str> = Vec::new();
         for (_, verdict) in verdicts {
-            if let Verdict::Write(Place::New(path), _) = verdict
+            if let Verdict::Write(Place::New(path), ..) = verdict
                 && !new.contains(&path.as_str())
             {
                 new.push(path);

@@ -7,6 +7,7 @@ mod cos_server;
 mod fault_target;
 mod faults;
 mod memory;
+mod missing_fields;
 mod refusals;
 mod s3;
 mod server;

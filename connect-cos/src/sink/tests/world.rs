@@ -4,7 +4,7 @@ use super::bucket::{Bucket, Faults, View};
 use crate::{CosConfig, CosSink};
 use bytes::Bytes;
 use connect_core::{
-    Assigned, BatchBuilder, Budget, Chain, Entry, Error, Flush, Output, PartitionId, Progress, Record,
+    Assigned, BatchBuilder, Budget, Chain, Entry, Error, Flush, Output, PartitionId, Progress, Record, Task,
     Transform, config::ByteSize, testing::Bench,
 };
 use std::{
@@ -237,7 +237,15 @@ impl Instance {
         let clock = Arc::clone(&world.clock);
         let now = Arc::new(move || clock.load(Ordering::SeqCst));
         let rng = fastrand::Rng::with_seed(seed ^ (u64::from(world.epoch) << 32));
-        let sink = CosSink::with(config, Some("shape"), Arc::new(view), now, rng.clone())?;
+        let task = Task {
+            pipeline: "p".into(),
+            number: 0,
+            of: 1,
+            restarts: 0,
+            transforms: Some("shape".into()),
+            preview: false,
+        };
+        let sink = CosSink::with(config, &task, Arc::new(view), now, rng.clone())?;
         let budget = Budget::new(limit);
         let mut bench = Bench::new(sink, budget.clone());
         let ids: Vec<PartitionId> =
