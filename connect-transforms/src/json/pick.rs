@@ -13,6 +13,8 @@ pub(crate) enum Step {
     Name(String),
     /// The element of an array with this number.
     Index(usize),
+    /// The element of an array that is so far from its end: 1 is the last one.
+    FromEnd(usize),
 }
 
 /// The value that `steps`, one at least, lead to; `None`: there is none. Of equal keys the first one is taken.
@@ -56,6 +58,16 @@ fn pick(scanner: &mut Scanner<'_>, steps: &[Step]) -> Result<Option<Span>, Synta
         let found = match (scanner.peek(), step) {
             (Some(b'{'), Step::Name(name)) => member(scanner, name)?,
             (Some(b'['), Step::Index(index)) => element(scanner, *index)?,
+            (Some(b'['), Step::FromEnd(distance)) => {
+                let start = scanner.at();
+                match length(scanner)?.checked_sub(*distance) {
+                    Some(index) => {
+                        scanner.skip_to(start);
+                        element(scanner, index)?
+                    }
+                    None => false,
+                }
+            }
             (Some(_), _) => false,
             (None, _) => return Err(scanner.expected("a value")),
         };
@@ -100,6 +112,23 @@ fn element(scanner: &mut Scanner<'_>, index: usize) -> Result<bool, SyntaxError>
         }
     }
     Ok(true)
+}
+
+/// Number of elements of the array that begins here.
+fn length(scanner: &mut Scanner<'_>) -> Result<usize, SyntaxError> {
+    scanner.step();
+    if scanner.peek() == Some(b']') {
+        return Ok(0);
+    }
+    for length in 1.. {
+        scanner.skip()?;
+        match scanner.peek() {
+            Some(b',') => scanner.step(),
+            Some(b']') => return Ok(length),
+            _ => break,
+        }
+    }
+    Err(scanner.expected("`,` or `]`"))
 }
 
 /// Whether the key stands for `name`.
@@ -213,10 +242,14 @@ mod tests {
             let value = serde_json::Value::Object(object);
             let json = if spaced { format!("{value:#}") } else { value.to_string() };
             for key in &names {
-                for steps in [vec![], vec![Step::Index(0)], vec![Step::Index(1), name("b"), Step::Index(1)], vec![Step::Index(9)]] {
+                for steps in [vec![], vec![Step::Index(0)], vec![Step::Index(1), name("b"), Step::Index(1)], vec![Step::Index(9)], vec![Step::FromEnd(2), name("b"), Step::FromEnd(1)], vec![Step::FromEnd(4)]] {
                     let pointer = steps.iter().fold(&value[key], |value, step| match step {
                         Step::Name(name) => &value[name],
                         Step::Index(index) => &value[*index],
+                        Step::FromEnd(distance) => {
+                            let length = value.as_array().map_or(0, Vec::len);
+                            length.checked_sub(*distance).map_or(&serde_json::Value::Null, |index| &value[index])
+                        }
                     });
                     let all: Vec<Step> = std::iter::once(name(key)).chain(steps).collect();
                     let found = picked(&json, &all).unwrap().map_or(serde_json::Value::Null, |found| {
@@ -246,11 +279,14 @@ mod tests {
             }
             for steps in [
                 vec![name("a")], vec![name("b\"")], vec![Step::Index(1)], vec![name("é"), name("a")],
-                vec![Step::Index(0), name("a"), Step::Index(1)],
+                vec![Step::Index(0), name("a"), Step::Index(1)], vec![Step::FromEnd(1)], vec![Step::FromEnd(2), name("a"), Step::FromEnd(2)],
             ] {
                 let pointer = steps.iter().try_fold(&value, |value, step| match step {
                     Step::Name(name) => value.get(name),
                     Step::Index(index) => value.get(*index),
+                    Step::FromEnd(distance) => {
+                        value.as_array().and_then(|all| all.get(all.len().checked_sub(*distance)?))
+                    }
                 });
                 let found = picked(&whole, &steps).unwrap();
                 prop_assert_eq!(&found.map(|found| serde_json::from_str(found).unwrap()), &pointer.cloned());

@@ -24,6 +24,7 @@ impl<'a> Skip<'a> {
             let found = match (self.peek()?, step) {
                 (b'{', Step::Name(name)) => self.member(name)?,
                 (b'[', Step::Index(index)) => self.element(*index)?,
+                (b'[', Step::FromEnd(distance)) => self.element_from_end(*distance)?,
                 _ => false,
             };
             if !found {
@@ -80,6 +81,26 @@ impl<'a> Skip<'a> {
             }
         }
         Some(true)
+    }
+
+    /// Goes to the element that is so far from the end: the array is stepped over first, to count its elements.
+    fn element_from_end(&mut self, distance: usize) -> Option<bool> {
+        let start = self.at;
+        self.at += 1;
+        let mut length = 0_usize;
+        if self.peek()? != b']' {
+            length = 1;
+            self.skip()?;
+            while self.another(b']')? {
+                self.skip()?;
+                length += 1;
+            }
+        }
+        self.at = start;
+        match length.checked_sub(distance) {
+            Some(index) => self.element(index),
+            None => Some(false),
+        }
     }
 
     /// After a value: whether a comma follows, which is stepped over, or the end of the container.
