@@ -1,6 +1,6 @@
 //! One pass over one record.
 
-use super::{Arrays, Flatten};
+use super::{Arrays, Collisions, EmptyObjects, Flatten};
 use crate::{
     connect::Raw,
     error::Refused,
@@ -29,6 +29,8 @@ pub(super) struct Scratch {
     closers: Vec<u8>,
     /// A key whose escapes were undone.
     text: String,
+    /// Fields of the output that later ones replace, each from the character before its name's quote on.
+    replaced: Vec<Span>,
 }
 
 /// A container that is being dissolved.
@@ -56,6 +58,7 @@ impl Scratch {
             names: Names::new(),
             closers: Vec::new(),
             text: String::new(),
+            replaced: Vec::new(),
         }
     }
 
@@ -64,7 +67,7 @@ impl Scratch {
     pub(super) fn shrink(&mut self) {
         let sizes =
             [self.prefix.capacity(), self.open.capacity(), self.closers.capacity(), self.text.capacity()];
-        if sizes.into_iter().any(|size| size > KEPT_MAX) {
+        if sizes.into_iter().any(|size| size > KEPT_MAX) || self.replaced.capacity() > KEPT_MAX / 16 {
             *self = Self::new();
         }
         self.names.shrink();
@@ -92,6 +95,7 @@ impl<'a, 's> Run<'a, 's> {
         scratch.prefix.clear();
         scratch.open.clear();
         scratch.names.clear();
+        scratch.replaced.clear();
         let start = out.len();
         let end = start.saturating_add(ROOM).saturating_add(GROWTH_MAX.saturating_mul(input.len()));
         Self { options, input, scratch, out, start, end }
@@ -107,6 +111,9 @@ impl<'a, 's> Run<'a, 's> {
                     self.members()?;
                 }
                 self.out.push(b'}');
+                if !self.scratch.replaced.is_empty() {
+                    self.take_replaced_out();
+                }
             }
             _ => self.no_object()?,
         }
@@ -178,7 +185,10 @@ impl<'a, 's> Run<'a, 's> {
             let span = self.input.value(&mut self.scratch.closers)?;
             self.leaf(last, span, false)?;
         } else if self.opens(closer) {
-            self.leaf(last, start..self.input.at(), false)?;
+            match self.options.empty_objects {
+                EmptyObjects::Drop if closer == b'}' => {}
+                _ => self.leaf(last, start..self.input.at(), false)?,
+            }
         } else {
             self.enter(last, closer);
             return Ok(true);
@@ -195,7 +205,7 @@ impl<'a, 's> Run<'a, 's> {
     fn enter(&mut self, last: Last<'_>, closer: u8) {
         let Scratch { prefix, open, text, .. } = &mut *self.scratch;
         open.push(Level { outside: prefix.len(), index: (closer == b']').then_some(0) });
-        write_last(last, prefix, text);
+        write_last(last, self.options.key_dots.as_deref(), prefix, text);
         prefix.extend_from_slice(&self.options.escaped);
     }
 
@@ -226,9 +236,14 @@ impl<'a, 's> Run<'a, 's> {
     /// Writes a field that is not dissolved any further.
     #[inline]
     fn leaf(&mut self, last: Last<'_>, value: Span, scalar: bool) -> Result<(), Refused> {
-        let Self { scratch, out, .. } = self;
-        // Six: the most bytes that a byte of a key can become. Saturating is not needed: both are sizes of memory.
-        if out.len() + scratch.prefix.len() + 6 * last.len() + value.len() > self.end {
+        // What lies too deep to be dissolved is kept, however empty.
+        let empty = if self.dissolves(b'}') { self.options.empty_objects } else { EmptyObjects::Keep };
+        let Self { scratch, out, options, .. } = self;
+        let before = out.len();
+        let dots = options.key_dots.as_deref();
+        // Six: the most bytes that a byte of a key, or of what stands for a dot, can become.
+        let key = last.len().saturating_mul(6 * dots.map_or(1, |dots| dots.len().max(1)));
+        if (out.len() + scratch.prefix.len() + value.len()).saturating_add(key) > self.end {
             return Err(Refused::TooLarge(self.end - self.start));
         }
         if out.len() > self.start + 1 {
@@ -239,28 +254,54 @@ impl<'a, 's> Run<'a, 's> {
         out.extend_from_slice(&scratch.prefix);
         let name_end = match last {
             // Compact input: name, quote, colon and value stand side by side, as they have to.
-            Last::Key(key, start) if scalar && !key.escaped && value.start == start + key.text.len() + 2 => {
+            Last::Key(key, start)
+                if scalar && !key.escaped && dots.is_none() && value.start == start + key.text.len() + 2 =>
+            {
                 out.extend_from_slice(self.input.slice(start..value.end));
                 out.len() - value.len() - 2
             }
             _ => {
-                write_last(last, out, &mut scratch.text);
+                write_last(last, dots, out, &mut scratch.text);
                 let name_end = out.len();
                 out.extend_from_slice(b"\":");
                 let value = self.input.slice(value);
                 if scalar {
                     out.extend_from_slice(value)
                 } else {
-                    write_container(value, out)
+                    write_container(value, empty, out)
                 }
                 name_end
             }
         };
-        if scratch.names.insert(out, name, name_end, self.options.seed) {
-            Ok(())
-        } else {
-            Err(Refused::collision(&out[name..name_end]))
+        if options.on_collision == Collisions::Last {
+            if let Some(replaced) = scratch.names.replace(out, name, name_end, options.seed) {
+                scratch.replaced.push(field_at(out, replaced)?);
+            }
+            return Ok(());
         }
+        if !scratch.names.insert(out, name, name_end, options.seed) {
+            if options.on_collision == Collisions::Fail {
+                return Err(Refused::collision(&out[name..name_end]));
+            }
+            out.truncate(before);
+        }
+        Ok(())
+    }
+
+    /// Closes the gaps. The last of equal fields stays, so that one stands behind the bracket in the end.
+    #[cold]
+    fn take_replaced_out(&mut self) {
+        let Self { scratch, out, .. } = self;
+        scratch.replaced.sort_unstable_by_key(|field| field.start);
+        let mut end = scratch.replaced[0].start;
+        for (number, field) in scratch.replaced.iter().enumerate() {
+            let next = scratch.replaced.get(number + 1).map_or(out.len(), |next| next.start);
+            out.copy_within(field.end..next, end);
+            end += next - field.end;
+        }
+        out.truncate(end);
+        // Of the first field the bracket before it was taken out, and the comma before another stands there now.
+        out[self.start] = b'{';
     }
 }
 
@@ -274,24 +315,47 @@ impl Last<'_> {
     }
 }
 
-/// The last part of a name, escaped in the one canonical way.
+/// The field of an output whose name begins at `name`, with the one character before it.
+#[cold]
+fn field_at(out: &[u8], name: usize) -> Result<Span, Refused> {
+    let start = name - 1;
+    let mut scanner = Scanner::new(&out[start..])?;
+    scanner.key()?;
+    scanner.skip()?;
+    Ok(start - 1..start + scanner.at())
+}
+
+/// The last part of a name, escaped in the one canonical way, with `dots` in place of its dots.
 #[inline]
-fn write_last(last: Last<'_>, out: &mut Vec<u8>, scratch: &mut String) {
+fn write_last(last: Last<'_>, dots: Option<&str>, out: &mut Vec<u8>, scratch: &mut String) {
     match last {
-        Last::Key(key, _) if !key.escaped => out.extend_from_slice(key.text.as_bytes()),
+        Last::Key(key, _) if !key.escaped && dots.is_none() => out.extend_from_slice(key.text.as_bytes()),
         Last::Key(key, _) => {
             scratch.clear();
             unescape(key.text, scratch);
-            escape(scratch, out);
+            match dots {
+                None => escape(scratch, out),
+                Some(dots) => {
+                    for (number, part) in scratch.split('.').enumerate() {
+                        if number > 0 {
+                            escape(dots, out);
+                        }
+                        escape(part, out);
+                    }
+                }
+            }
         }
         Last::Index(index) => out.extend_from_slice(itoa::Buffer::new().format(index).as_bytes()),
     }
 }
 
 /// A container as it stands, but on one line, and without blanks if it is empty. A line break in JSON is always a blank: strings have them escaped.
-fn write_container(mut value: &[u8], out: &mut Vec<u8>) {
+fn write_container(mut value: &[u8], empty: EmptyObjects, out: &mut Vec<u8>) {
     if value[1..value.len() - 1].trim_ascii().is_empty() {
-        out.extend_from_slice(&[value[0], value[value.len() - 1]]);
+        match empty {
+            EmptyObjects::Null if value[0] == b'{' => out.extend_from_slice(b"null"),
+            _ => out.extend_from_slice(&[value[0], value[value.len() - 1]]),
+        }
         return;
     }
     while let Some(at) = memchr::memchr2(b'\n', b'\r', value) {
