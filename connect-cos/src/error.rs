@@ -1,6 +1,8 @@
 //! What a store may answer, and what it means: the one place where OpenDAL's and the file system's errors become
 //! classes.
 
+#[cfg(any(feature = "s3", feature = "cos"))]
+use crate::client::refusal::Refusal;
 use connect_core::{BoxError, Class};
 use std::io;
 
@@ -16,7 +18,7 @@ pub(crate) enum Answer {
     Gone,
     /// The store does not know what was asked for.
     Unknown,
-    /// Credentials or permissions. Wrong at the first start, transient later: keys are rotated, policies take time, a
+    /// The store refuses the request as such: credentials, permissions, region, address. Wrong at the first start, transient later: keys are rotated, policies take time, a
     /// file system is read-only for a while.
     Denied,
     /// Only a person can help.
@@ -25,16 +27,24 @@ pub(crate) enum Answer {
 
 /// A failed request to a store.
 #[derive(Debug, thiserror::Error)]
-#[error("{cause}")]
+#[error("{cause}{}", advice.as_ref().map(|advice| format!("; {advice}")).unwrap_or_default())]
 pub(crate) struct StoreError {
     pub(crate) answer: Answer,
     /// Shown as this error's own text, so it is not its source too.
     pub(crate) cause: BoxError,
+    /// What a person may do about it.
+    pub(crate) advice: Option<String>,
 }
 
 impl StoreError {
     pub(crate) fn new(answer: Answer, cause: impl Into<BoxError>) -> Self {
-        Self { answer, cause: cause.into() }
+        Self { answer, cause: cause.into(), advice: None }
+    }
+
+    /// What the store said, if it refused the request.
+    #[cfg(any(feature = "s3", feature = "cos"))]
+    pub(crate) fn refusal(&self) -> Option<&Refusal> {
+        self.cause.downcast_ref()
     }
 
     /// The class of this answer at the start-up check. `again`: of a task that was started again by itself. The fault
@@ -49,9 +59,32 @@ impl StoreError {
     }
 }
 
+/// The cause first, and without the request's headers, addresses and identities that the client library adds.
+fn brief(error: &opendal::Error) -> String {
+    let mut text = error.message().to_owned();
+    let mut source = std::error::Error::source(error);
+    while let Some(cause) = source {
+        source = cause.source();
+        if source.is_none() {
+            text = format!("{cause} ({text})");
+        }
+    }
+    match text.char_indices().nth(BRIEF_MAX) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text,
+    }
+}
+
+/// Characters of a client library's text that are kept.
+const BRIEF_MAX: usize = 400;
+
 impl From<opendal::Error> for StoreError {
     fn from(error: opendal::Error) -> Self {
         use opendal::ErrorKind as Kind;
+        #[cfg(any(feature = "s3", feature = "cos"))]
+        if let Some(refusal) = Refusal::of(&error) {
+            return Self::new(Answer::Denied, refusal.clone());
+        }
         let answer = match error.kind() {
             Kind::ConditionNotMatch | Kind::AlreadyExists => Answer::Exists,
             // S3's 409 for a race between conditional writes, and COS's conflicts: the race decides, then ask again.
@@ -67,7 +100,7 @@ impl From<opendal::Error> for StoreError {
             // OpenDAL's word for whatever it can't place: most are statuses that pass.
             _ => Answer::Transient,
         };
-        Self::new(answer, error)
+        Self::new(answer, brief(&error))
     }
 }
 

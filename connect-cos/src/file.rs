@@ -130,24 +130,34 @@ impl ObjectFile {
         if self.is_done() {
             return false;
         }
-        let more = bytes.len() + separator.len();
-        let grown = self.buffer.capacity() - self.buffer.len() < more;
-        if grown {
-            // Not beyond a part and a record: doubling would take two parts for one.
-            let wanted = (self.buffer.capacity() * 2).max(BUFFER_MIN).min(part_size + more);
-            self.buffer.reserve_exact(wanted.max(self.buffer.len() + more) - self.buffer.len());
+        let (parts, capacity) = (self.parts.len(), self.buffer.capacity());
+        // Cut while it is copied: a large record is never here as a whole, and no part keeps more than its bytes.
+        for mut rest in [bytes, separator] {
+            while !rest.is_empty() {
+                let room = part_size.saturating_sub(self.buffer.len()).max(1);
+                let (now, later) = rest.split_at(room.min(rest.len()));
+                self.reserve(now.len(), part_size);
+                self.buffer.extend_from_slice(now);
+                rest = later;
+                if self.buffer.len() >= part_size {
+                    self.push_part();
+                }
+            }
         }
-        self.buffer.extend_from_slice(bytes);
-        self.buffer.extend_from_slice(separator);
-        let full = self.buffer.len() >= part_size;
-        while self.buffer.len() >= part_size {
-            let rest = self.buffer.split_off(part_size);
-            self.push_part(rest);
-        }
-        if grown || full {
+        let full = self.parts.len() > parts;
+        if full || self.buffer.capacity() != capacity {
             self.charge(budget);
         }
         full
+    }
+
+    /// Makes room for `more` bytes by doubling, but not beyond a part.
+    fn reserve(&mut self, more: usize, part_size: usize) {
+        let needed = self.buffer.len() + more;
+        if self.buffer.capacity() < needed {
+            let wanted = (self.buffer.capacity() * 2).max(BUFFER_MIN).min(part_size).max(needed);
+            self.buffer.reserve_exact(wanted - self.buffer.len());
+        }
     }
 
     /// Makes a part of what is there, whatever its size. Returns whether there was anything.
@@ -155,13 +165,13 @@ impl ObjectFile {
         if self.buffer.is_empty() || self.is_done() {
             return false;
         }
-        self.push_part(Vec::new());
+        self.push_part();
         self.charge(budget);
         true
     }
 
-    fn push_part(&mut self, rest: Vec<u8>) {
-        self.parts.push_back(std::mem::replace(&mut self.buffer, rest).into());
+    fn push_part(&mut self) {
+        self.parts.push_back(exact(&mut self.buffer));
         self.parted = true;
     }
 
@@ -169,7 +179,7 @@ impl ObjectFile {
     pub(crate) fn seal(&mut self, last: i64) {
         self.sealed = Some(last);
         if self.parted && !self.buffer.is_empty() {
-            self.push_part(Vec::new());
+            self.push_part();
         }
     }
 
@@ -201,7 +211,7 @@ impl ObjectFile {
                     // The bytes stay here until the object is there, for a repetition.
                     None => {
                         let buffer = &mut self.buffer;
-                        Step::Put(self.whole.get_or_insert_with(|| std::mem::take(buffer).into()).clone())
+                        Step::Put(self.whole.get_or_insert_with(|| exact(buffer)).clone())
                     }
                 },
             },
@@ -328,6 +338,11 @@ impl ObjectFile {
     pub(crate) fn give_up(&mut self) -> Option<Box<dyn Upload>> {
         self.upload.take()
     }
+}
+
+/// Takes what is in the buffer without its spare capacity, which the length that is charged does not tell of.
+fn exact(buffer: &mut Vec<u8>) -> Bytes {
+    std::mem::take(buffer).into_boxed_slice().into()
 }
 
 #[cfg(test)]

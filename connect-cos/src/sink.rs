@@ -6,7 +6,7 @@ use crate::{
     error::{Answer, Stop, StoreError},
     file::{Next, Step, Stepped},
     format::{Format, JsonLines},
-    naming::hash64,
+    naming::{Stem, hash64},
     note::{Fingerprint, NoteId},
     partition::Partition,
     pending::Pending,
@@ -303,6 +303,9 @@ impl Sink for CosSink {
             let partition = Partition::new(assigned, &mut turn)?;
             self.partitions.insert(assigned.id, partition);
         }
+        let came = partitions.iter();
+        let came = came.map(|it| (Stem::of_partition(&it.topic, it.partition), it.offset)).collect();
+        Turn { env: &mut self.env, cx, ready: &mut self.ready }.sweep(came);
         self.start(cx);
         Ok(())
     }

@@ -6,6 +6,7 @@ use super::{
     errors,
     names::NAMES,
     reader::Setup,
+    search::RECEIVE,
 };
 use crate::{
     Error, Task,
@@ -45,6 +46,10 @@ const DEFAULTS: &[(&str, &str)] = &[
     ("fetch.message.max.bytes", "262144"),
     ("fetch.max.bytes", "4194304"),
 ];
+/// The default of `receive.message.max.bytes`: librdkafka unpacks no zstd batch into a larger buffer, and triples the
+/// buffer until the batch fits. Below the first four bytes of what a TLS or HTTP server says to a client that
+/// speaks Kafka, which librdkafka is to refuse as a length.
+const RECEIVE_BYTES: u64 = 350_000_000;
 /// Other names of properties that have a default here.
 const ALIASES: &[(&str, &str)] = &[("max.partition.fetch.bytes", "fetch.message.max.bytes")];
 
@@ -73,6 +78,7 @@ pub(super) fn setup(config: &KafkaConfig, task: &Task) -> Result<Setup, Error> {
         revoke_within: config.revoke_timeout.min(max_poll / 2),
         call_timeout: Duration::from_secs(5).min(max_poll / 4),
         look_every: ms("topic.metadata.refresh.interval.ms", 300_000),
+        again: task.restarts > 0,
         preview: task.preview,
     })
 }
@@ -123,6 +129,11 @@ fn client(config: &KafkaConfig, task: &Task, by_broker: bool) -> ClientConfig {
             client.remove(ours);
         }
         client.set(name, value);
+    }
+    if client.get(RECEIVE).is_none() {
+        // librdkafka wants room for the frame around an answer.
+        let fetched = client.get("fetch.max.bytes").and_then(|bytes| bytes.parse::<u64>().ok()).unwrap_or(0);
+        client.set(RECEIVE, RECEIVE_BYTES.max(fetched + 512).to_string());
     }
     if let Some(instance) = config.properties.get("group.instance.id") {
         // Members of one group need different ones.
@@ -211,8 +222,11 @@ pub(super) fn without_secrets(error: KafkaError, properties: &Passthrough) -> St
 }
 
 /// Asks the broker for the topics: the address, the credentials and the right to read them.
-pub(super) fn reachable(consumer: &ReaderConsumer, topics: &Topics, timeout: Duration) -> Result<(), Error> {
+pub(super) fn reachable(consumer: &ReaderConsumer, setup: &Setup) -> Result<(), Error> {
     let operation = "reach the kafka cluster";
+    let (topics, timeout) = (&setup.config.topics, setup.call_timeout * 2);
+    // A task that was started again by itself was let in before.
+    let refused = if setup.again { errors::coded } else { errors::refused };
     let fetch = |name: Option<&str>| {
         consumer.fetch_metadata(name, timeout).map_err(|error| {
             // Why it timed out is in an event that was not served yet.
@@ -221,7 +235,7 @@ pub(super) fn reachable(consumer: &ReaderConsumer, topics: &Topics, timeout: Dur
                 let _ = consumer.poll(Duration::from_millis(10));
             }
             match consumer.context().trouble() {
-                Some((code, reason)) => errors::refused(operation, code, reason),
+                Some((code, reason)) => refused(operation, code, reason),
                 None => errors::failed(operation, error),
             }
         })
@@ -244,7 +258,7 @@ pub(super) fn reachable(consumer: &ReaderConsumer, topics: &Topics, timeout: Dur
         Some((_, code)) => {
             let all: Vec<String> =
                 problems.iter().map(|(name, code)| format!("topic {name}: {code}")).collect();
-            Err(errors::refused("read the topics", *code, all.join("; ")))
+            Err(refused("read the topics", *code, all.join("; ")))
         }
     }
 }

@@ -11,10 +11,12 @@ use super::{
     config::{KafkaConfig, Topics},
     context::{CommitResult, ReaderConsumer, ReaderContext, Told},
     errors,
+    made_again::Known,
     mailbox::{Command, Mailbox},
     rebalance::{Revoking, Starting},
     start,
     table::{Hold, Table},
+    topic_ids::TopicIds,
 };
 use crate::{BatchBuilder, Commit, Error, Event, Framer, PartitionId};
 use rdkafka::{
@@ -35,6 +37,8 @@ pub(super) const TURN: Duration = Duration::from_millis(20);
 const ENDS_EVERY: Duration = Duration::from_secs(1);
 /// How long one look for a broker may keep the thread from its other work.
 const LOOK: Duration = Duration::from_millis(100);
+/// A right that was there before.
+pub(super) const REFUSES: &str = "the broker refuses what it granted before; trying again";
 /// Events served before the data queue gets its turn again.
 const EVENTS_PER_TURN: usize = 100;
 
@@ -48,6 +52,8 @@ pub(super) struct Setup {
     pub(super) call_timeout: Duration,
     /// How often topics are looked for that match the pattern.
     pub(super) look_every: Duration,
+    /// The task ran before and was started again by itself: what is refused may be granted again.
+    pub(super) again: bool,
     /// Only looked at: no member of the group, no commits.
     pub(super) preview: bool,
 }
@@ -61,7 +67,7 @@ pub(super) fn connect(setup: &Setup) -> Result<ReaderConsumer, Error> {
         })?;
     // Without an answer the next line says so, but not before a time-out.
     tracing::info!(brokers = setup.config.bootstrap, "connecting to kafka");
-    check::reachable(&consumer, &setup.config.topics, setup.call_timeout * 2)?;
+    check::reachable(&consumer, setup)?;
     Ok(consumer)
 }
 
@@ -76,17 +82,29 @@ pub(super) fn serve(
     if let Some(framer) = framer {
         reader.builder.frame_by(framer);
     }
-    let outcome = if setup.preview { reader.begin_preview() } else { reader.subscribe() };
-    if let Err(error) = outcome.and_then(|()| reader.run()) {
+    if let Err(error) = reader.join().and_then(|()| reader.run()) {
         mailbox.fail(error);
     }
     reader.leave();
+}
+
+/// What the reader sits out, and how its end is found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Trouble {
+    /// No broker could be reached: over when one answers.
+    Away,
+    /// A right was taken away, as questions about topics and group show: over when they are answered.
+    Refused,
+    /// The right to read a topic was taken away, which librdkafka tells once: over when something is read again, or when questions that
+    /// were refused are answered.
+    Unread,
 }
 
 /// The thread's state. Fields drop in this order: messages before their queue; both borrow the consumer.
 pub(super) struct Reader<'c> {
     pub(super) messages: Messages<'c>,
     pub(super) queue: BatchQueue<'c>,
+    pub(super) known: Known<'c>,
     pub(super) consumer: &'c ReaderConsumer,
     pub(super) setup: &'c Setup,
     pub(super) mailbox: &'c Mailbox,
@@ -101,6 +119,8 @@ pub(super) struct Reader<'c> {
     pub(super) releasing: Vec<PartitionId>,
     /// To be read from the offset that is expected next, as soon as no rebalance is under way.
     pub(super) repositions: Vec<PartitionId>,
+    /// The partitions that the subscription had when this member was started.
+    pub(super) existed: Vec<(Arc<str>, i32)>,
     /// What is subscribed to.
     subscription: Vec<String>,
     /// When to look for topics that match the pattern again.
@@ -112,8 +132,8 @@ pub(super) struct Reader<'c> {
     ends_at: Instant,
     /// Positions are to be looked at as soon as no message waits here.
     pub(super) positions_due: bool,
-    /// No broker could be reached, and the task was told so.
-    cut_off: bool,
+    /// What the task was told to be sat out.
+    trouble: Option<Trouble>,
 }
 
 impl<'c> Reader<'c> {
@@ -121,6 +141,7 @@ impl<'c> Reader<'c> {
         Self {
             messages: Messages::new(),
             queue: BatchQueue::new(consumer),
+            known: Known::new(TopicIds::new(consumer)),
             consumer,
             setup,
             mailbox,
@@ -131,14 +152,26 @@ impl<'c> Reader<'c> {
             revoking: None,
             releasing: Vec::new(),
             repositions: Vec::new(),
+            existed: Vec::new(),
             subscription: Vec::new(),
             look_at: Instant::now(),
             average: 512,
-            settled: false,
+            settled: setup.again,
             ends_at: Instant::now() + ENDS_EVERY,
             positions_due: false,
-            cut_off: false,
+            trouble: None,
         }
+    }
+
+    /// Becomes a member of the group, or takes everything where it is only looked at.
+    fn join(&mut self) -> Result<(), Error> {
+        let (topics, timeout) = (&self.setup.config.topics, self.setup.call_timeout);
+        self.existed = start::subscribed(self.consumer, topics, timeout)?;
+        if self.setup.preview {
+            self.begin_preview();
+            return Ok(());
+        }
+        self.subscribe()
     }
 
     fn run(&mut self) -> Result<(), Error> {
@@ -155,6 +188,7 @@ impl<'c> Reader<'c> {
             self.reposition()?;
             self.send_commit();
             self.tell_ends();
+            self.look_at_ids()?;
             self.look_for_topics();
             if turn.room > 0 {
                 self.pass_markers();
@@ -247,7 +281,8 @@ impl<'c> Reader<'c> {
         }
         match error.rdkafka_error_code() {
             Some(code) if errors::is_refusal(code) && self.settled => {
-                Err(errors::coded("read", code, "the broker refuses"))
+                self.sit_out(Trouble::Refused, errors::coded("read", code, REFUSES));
+                Ok(())
             }
             Some(code) if errors::is_refusal(code) => {
                 Err(errors::refused("read", code, "the broker refuses"))
@@ -256,23 +291,74 @@ impl<'c> Reader<'c> {
             _ => {
                 tracing::warn!(%error, "kafka consumer");
                 if let Some(code @ Code::AllBrokersDown) = error.rdkafka_error_code() {
-                    self.cut_off = true;
-                    let error =
-                        errors::coded("reach the kafka cluster", code, "no broker answers, trying again");
-                    self.mailbox.tell(Event::Trouble(Some(error)));
+                    let why = "no broker answers, trying again";
+                    self.sit_out(Trouble::Away, errors::coded("reach the kafka cluster", code, why));
                 }
                 Ok(())
             }
         }
     }
 
-    /// librdkafka says when all brokers are down, not when one is back.
-    fn look_for_brokers(&mut self) {
-        let topic = self.table.iter().next().map(|slot| Arc::clone(&slot.topic));
-        if self.cut_off && self.consumer.fetch_metadata(topic.as_deref(), LOOK).is_ok() {
-            self.cut_off = false;
-            self.mailbox.tell(Event::Trouble(None));
+    /// Shows in the status what goes away without a new start.
+    pub(super) fn sit_out(&mut self, trouble: Trouble, error: Error) {
+        if self.trouble.as_ref() != Some(&trouble) {
+            tracing::warn!(error = %error.report(), "waiting until this is over");
         }
+        self.trouble = Some(trouble);
+        self.mailbox.tell(Event::Trouble(Some(error)));
+    }
+
+    /// Something was read.
+    pub(super) fn has_read(&mut self) {
+        if self.trouble == Some(Trouble::Unread) {
+            self.trouble_is_over();
+        }
+    }
+
+    fn trouble_is_over(&mut self) {
+        tracing::info!("what kept the source from reading is over");
+        self.trouble = None;
+        self.mailbox.tell(Event::Trouble(None));
+    }
+
+    /// librdkafka says when all brokers are down and when it is refused, not when that is over.
+    fn look_for_end_of_trouble(&mut self) {
+        let topic = self.table.iter().next().map(|slot| Arc::clone(&slot.topic));
+        let over = match &self.trouble {
+            None => false,
+            Some(Trouble::Unread) => {
+                if !self.is_admitted() {
+                    // From here on the end of it shows.
+                    self.trouble = Some(Trouble::Refused);
+                }
+                false
+            }
+            Some(Trouble::Away) => self.consumer.fetch_metadata(topic.as_deref(), LOOK).is_ok(),
+            Some(Trouble::Refused) => self.is_admitted(),
+        };
+        if over {
+            self.trouble_is_over();
+        }
+    }
+
+    /// Whether the broker answers about all topics and about what the group has committed.
+    fn is_admitted(&self) -> bool {
+        let is_open = |name: &String| {
+            let metadata = self.consumer.fetch_metadata(Some(name), LOOK);
+            metadata.is_ok_and(|metadata| {
+                let mut errors = metadata.topics().iter().filter_map(|topic| topic.error());
+                !errors.any(|error| errors::is_refusal(error.into()))
+            })
+        };
+        if !self.subscription.iter().all(is_open) {
+            return false;
+        }
+        let mut first = TopicPartitionList::new();
+        if let Some(topic) = self.subscription.first() {
+            first.add_partition(topic, 0);
+        }
+        let committed = self.consumer.committed_offsets(first, LOOK);
+        committed.is_ok_and(|list| list.elements().iter().all(|element| element.error().is_ok()))
     }
 
     /// Sends the next request to commit, unless one is in flight.
@@ -283,7 +369,7 @@ impl<'c> Reader<'c> {
                 Request::Dead(commits) => self.refuse(commits),
                 Request::Start(starts) => {
                     for start in &starts {
-                        add(&mut list, &start.topic, start.partition, start.offset, Some(&start.note));
+                        add(&mut list, &start.topic, start.partition, start.offset, None);
                     }
                     self.send(&list, Request::Start(starts));
                 }
@@ -348,9 +434,15 @@ impl<'c> Reader<'c> {
                     code.is_none()
                 });
                 if !good.is_empty() {
+                    if matches!(self.trouble, Some(Trouble::Refused | Trouble::Unread)) {
+                        self.trouble_is_over();
+                    }
                     self.mailbox.tell(Event::Committed(good, Ok(())));
                 }
                 if let Some(code) = first {
+                    if errors::is_refusal(code) {
+                        self.sit_out(Trouble::Refused, errors::coded("commit", code, REFUSES));
+                    }
                     let error =
                         errors::coded("commit", code, "the offset was not committed, or that is unknown");
                     self.mailbox.tell(Event::Committed(bad, Err(error)));
@@ -365,7 +457,7 @@ impl<'c> Reader<'c> {
         }
         self.ends_at = Instant::now() + ENDS_EVERY;
         self.forward_again();
-        self.look_for_brokers();
+        self.look_for_end_of_trouble();
         self.positions_due = true;
         let reading = self.table.iter().filter(|slot| slot.hold == Hold::Reading);
         let ends = reading.filter_map(|slot| {

@@ -1,12 +1,14 @@
 //! The Kafka source, sink and dead letter queue against one real broker.
 
 mod cluster;
+mod conformance;
 mod corrupt;
 mod driver;
 mod groups;
 mod members;
 mod proxy;
 mod reading;
+mod rights;
 mod security;
 mod small;
 mod writing;

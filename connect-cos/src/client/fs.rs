@@ -21,7 +21,10 @@ use std::{
     io::{self, ErrorKind},
     os::unix::fs::MetadataExt,
     path::{Path, PathBuf},
-    sync::atomic::{AtomicUsize, Ordering},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicUsize, Ordering},
+    },
 };
 
 pub(super) const PROOFS: &str = ".connect";
@@ -106,6 +109,14 @@ impl Store for FsStore {
             names.iter().filter_map(|name| Some(self.root.join(name).parent()?.join(PROOFS))).collect();
         let stem = stem.to_owned();
         blocking(move || dirs.iter().try_for_each(|dir| sweep(dir, &stem, from))).await
+    }
+
+    async fn sweep(&self, dir: &str, partitions: Vec<(String, i64)>) -> Result<(), StoreError> {
+        let (dir, given_up) = (self.root.join(dir), GivenUp::default());
+        let stopped = given_up.flag();
+        let done = blocking(move || sweep_below(&dir, &partitions, &stopped)).await;
+        drop(given_up);
+        done
     }
 
     async fn remove(&self, name: &str) -> Result<(), StoreError> {
@@ -370,6 +381,47 @@ fn sweep(dir: &Path, stem: &str, from: i64) -> Result<(), StoreError> {
     Ok(())
 }
 
+/// Tells a walk that nobody waits for it any more, when it is dropped.
+#[derive(Default)]
+struct GivenUp(Arc<AtomicBool>);
+
+impl GivenUp {
+    fn flag(&self) -> Arc<AtomicBool> {
+        Arc::clone(&self.0)
+    }
+}
+
+impl Drop for GivenUp {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
+/// Sweeps every directory of proofs below `dir`. What is at or above a partition's committed offset stays: the range of
+/// its note, or of whoever else has it by now.
+fn sweep_below(dir: &Path, partitions: &[(String, i64)], stopped: &AtomicBool) -> Result<(), StoreError> {
+    let entries = match fs::read_dir(dir) {
+        Ok(entries) => entries,
+        Err(e) if e.kind() == ErrorKind::NotFound => return Ok(()),
+        Err(e) => return Err(e.into()),
+    };
+    for entry in entries {
+        if stopped.load(Ordering::Relaxed) {
+            return Ok(());
+        }
+        let entry = entry?;
+        // Links are not followed: what they lead to is somebody else's.
+        if !entry.file_type()?.is_dir() {
+            continue;
+        }
+        match entry.file_name() == PROOFS {
+            true => partitions.iter().try_for_each(|(stem, from)| sweep(&entry.path(), stem, *from))?,
+            false => sweep_below(&entry.path(), partitions, stopped)?,
+        }
+    }
+    Ok(())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -505,12 +557,61 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn the_start_up_check_accepts_a_directory_and_leaves_it_empty() {
+    async fn the_start_up_check_accepts_a_directory_and_leaves_no_file() {
         let (dir, store) = store();
         probe(&store, "topics", true, false).await.unwrap();
         let left: Vec<_> =
             fs::read_dir(dir.path().join("topics")).unwrap().map(|e| e.unwrap().file_name()).collect();
-        assert_eq!(left, [PROOFS]);
-        assert!(entries(&dir.path().join("topics").join(PROOFS)).unwrap().is_empty());
+        assert_eq!(left, [PROOFS], "nothing is where readers look");
+        let hidden = dir.path().join("topics").join(PROOFS);
+        assert_eq!(entries(&hidden).unwrap(), [hidden.join(PROOFS)]);
+        assert!(entries(&hidden.join(PROOFS)).unwrap().is_empty());
+    }
+
+    #[tokio::test]
+    async fn leftovers_of_committed_ranges_go_in_directories_that_are_no_longer_written() {
+        let (dir, store) = store();
+        for name in ["topics/2025/t+0+0000000010-0.json", "topics/2026/t+0+0000000020-0.json"] {
+            store.put(&object(name), 12, "old\n".into()).await.unwrap();
+        }
+        let hidden = dir.path().join("topics/2025").join(PROOFS);
+        fs::write(hidden.join("t+0+0000000005-0.json.00000000000000ab.00000000000000cd.part"), "cut")
+            .unwrap();
+        fs::write(hidden.join("t+1+0000000005-0.json.00000000000000ab.00000000000000cd.part"), "theirs")
+            .unwrap();
+        store.sweep("topics", vec![("t+0+".to_owned(), 20)]).await.unwrap();
+        let left: Vec<String> = entries(&hidden).unwrap().iter().map(|path| file_name(path)).collect();
+        assert_eq!(
+            left,
+            ["t+1+0000000005-0.json.00000000000000ab.00000000000000cd.part"],
+            "of another owner"
+        );
+        let links = |name: &str| fs::metadata(dir.path().join(name)).unwrap().nlink();
+        assert_eq!(links("topics/2025/t+0+0000000010-0.json"), 1, "deleting it frees its blocks");
+        assert_eq!(
+            links("topics/2026/t+0+0000000020-0.json"),
+            2,
+            "the range at the committed offset keeps its proof"
+        );
+        store.sweep("nowhere", vec![("t+0+".to_owned(), 20)]).await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn what_a_killed_start_up_check_left_goes_at_a_later_start() {
+        let (dir, store) = store();
+        let hidden = dir.path().join("topics").join(PROOFS);
+        fs::create_dir_all(&hidden).unwrap();
+        let young = format!("_connect-probe-{}-00000000000000cd", jiff::Timestamp::now().as_second());
+        for name in ["_connect-probe-1700000000-00000000000000ab", &young, "t+0+0000000000-0.json.x.part"] {
+            fs::write(hidden.join(name), "left over").unwrap();
+        }
+        probe(&store, "topics", false, false).await.unwrap();
+        let mut left: Vec<String> = entries(&hidden).unwrap().iter().map(|path| file_name(path)).collect();
+        left.sort();
+        assert_eq!(
+            left,
+            [PROOFS, &young, "t+0+0000000000-0.json.x.part"],
+            "another task may need the young one"
+        );
     }
 }

@@ -6,6 +6,10 @@ mod location;
 #[cfg(any(feature = "s3", feature = "cos"))]
 mod opendal_store;
 mod probe;
+#[cfg(any(feature = "s3", feature = "cos"))]
+pub(crate) mod refusal;
+#[cfg(any(feature = "s3", feature = "cos"))]
+mod renewing;
 
 pub(crate) use location::Location;
 pub(crate) use probe::probe;
@@ -62,6 +66,12 @@ pub(crate) trait Store: Send + Sync + 'static {
     /// The ranges of a partition (`stem` as in [`list`](Self::list)) below offset `from` are committed: what helps
     /// to tell whose their objects are may go, and so may their leftovers, in the directories of `names`.
     async fn settle(&self, names: &[String], stem: &str, from: i64) -> Result<(), StoreError>;
+
+    /// Partitions came, each as its stem (as in [`settle`](Self::settle)) and the offset that is committed: what helped
+    /// to tell whose the objects of their ranges below are may go, wherever below `dir` it lies.
+    async fn sweep(&self, _dir: &str, _partitions: Vec<(String, i64)>) -> Result<(), StoreError> {
+        Ok(())
+    }
 
     /// Removes an object. Only for the start-up check's own.
     async fn remove(&self, name: &str) -> Result<(), StoreError>;

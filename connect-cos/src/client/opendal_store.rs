@@ -1,16 +1,19 @@
 //! S3 and COS, by OpenDAL. Its writer puts one object of one part by a conditional PUT, several parts by a multipart
 //! upload whose completion is conditional; the last part stays with the writer until then.
 
-use super::{Found, Object, Store, Upload};
+use super::{
+    Found, Object, Store, Upload,
+    refusal::{BodyDigest, Reading},
+};
 use crate::{
-    config::CosConfig,
+    config::{Checksum, CosConfig},
     error::{Answer, StoreError},
     note::NoteId,
 };
 use async_trait::async_trait;
 use bytes::Bytes;
 use futures_util::TryStreamExt;
-use opendal::{Operator, Writer};
+use opendal::{HttpTransporter, OperationContext, Operator, Writer};
 use std::{collections::HashMap, future::Future, sync::Arc, time::Duration};
 
 const ID: &str = "connect-id";
@@ -45,7 +48,10 @@ pub(super) fn s3(bucket: &str, root: &str, config: &CosConfig) -> Result<Arc<dyn
     if !config.path_style {
         service = service.enable_virtual_host_style();
     }
-    Ok(OpenDalStore::shared(Operator::new(service)?, 5 * MIB, config))
+    if config.checksum == Checksum::Crc32c {
+        service = service.checksum_algorithm("crc32c");
+    }
+    Ok(OpenDalStore::shared(Operator::new(service)?, 5 * MIB, digest(config), config))
 }
 
 /// Tencent COS, with its own signature.
@@ -61,13 +67,23 @@ pub(super) fn cos(bucket: &str, root: &str, config: &CosConfig) -> Result<Arc<dy
     if let Some(token) = &config.session_token {
         service = service.security_token(token.expose());
     }
-    Ok(OpenDalStore::shared(Operator::new(service)?, MIB, config))
+    Ok(OpenDalStore::shared(Operator::new(service)?, MIB, digest(config), config))
+}
+
+/// MD5 goes by the transport: the client has none for parts of an upload, nor for COS.
+fn digest(config: &CosConfig) -> BodyDigest {
+    match config.checksum {
+        Checksum::Md5 => BodyDigest::ContentMd5,
+        Checksum::Auto | Checksum::None | Checksum::Crc32c => BodyDigest::Nothing,
+    }
 }
 
 impl OpenDalStore {
-    fn shared(operator: Operator, min_part: usize, config: &CosConfig) -> Arc<dyn Store> {
+    fn shared(operator: Operator, min_part: usize, digest: BodyDigest, config: &CosConfig) -> Arc<dyn Store> {
         // Without it the first request finds no HTTP client.
         opendal::install_default();
+        let transport = HttpTransporter::new(Reading(HttpTransporter::default(), digest));
+        let operator = operator.with_context(OperationContext::new().with_http_transport(transport));
         Arc::new(Self { operator, min_part, timeout: config.request_timeout })
     }
 

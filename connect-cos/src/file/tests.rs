@@ -138,3 +138,39 @@ fn what_a_rebuild_finds_is_not_uploaded_again() {
     absent.seal(5);
     put(&mut absent);
 }
+
+/// Bytes of memory behind the parts and the buffer of a file.
+fn allocated(file: &mut ObjectFile) -> usize {
+    let capacity = |part: Bytes| Vec::from(part).capacity();
+    let parts: usize = std::mem::take(&mut file.parts).into_iter().map(capacity).sum();
+    parts + file.buffer.capacity()
+}
+
+#[test]
+fn no_part_of_a_large_record_keeps_more_memory_than_is_charged() {
+    let budget = Budget::new(1 << 20);
+    for record in [5_000, 100_000, 1_000_000] {
+        let mut file = file(false);
+        file.write(b"first", b"\n", 10_000, &budget);
+        file.write(&vec![b'x'; record], b"\n", 10_000, &budget);
+        let (held, parts) = (file.held(), file.parts.len());
+        assert_eq!(parts, (record + 7) / 10_000);
+        let allocated = allocated(&mut file);
+        assert_eq!(held, allocated, "{record}");
+        assert!(allocated <= record + 2 * 10_000, "{allocated} for {record}");
+    }
+}
+
+#[test]
+fn a_small_object_and_a_last_part_keep_no_spare_capacity() {
+    let budget = Budget::new(1 << 20);
+    let mut small = file(false);
+    small.write(&[b'x'; 5_000], b"\n", 10_000, &budget);
+    small.write(&[b'x'; 100], b"\n", 10_000, &budget);
+    small.seal(6);
+    assert_eq!(Vec::from(exact(&mut small.buffer)).capacity(), 5_102);
+    let mut last = file(false);
+    last.write(&[b'x'; 10_100], b"\n", 10_000, &budget);
+    last.seal(6);
+    assert_eq!(allocated(&mut last), 10_101);
+}

@@ -4,6 +4,7 @@
 
 mod conformance;
 mod memory;
+mod refusals;
 mod s3;
 mod server;
 

@@ -5,7 +5,8 @@ use super::{
     model::{Comparison, Condition, Inner, Operand, Relation},
     parse::Parser,
 };
-use regex::{Regex, RegexBuilder};
+use crate::pattern::Dialect;
+use regex::Regex;
 
 /// Bytes that a compiled pattern may take.
 const PATTERN_MAX: usize = 1 << 20;
@@ -210,7 +211,7 @@ impl Parser<'_> {
                     return Err(self.cursor.error_at(start, "the pattern must stand here as a string"));
                 }
                 let pattern = i_regexp(&self.cursor.string()?, name == "match");
-                Term::Condition(Condition::Matches(text, self.compile(&pattern, "", start)?))
+                Term::Condition(Condition::Matches(text, self.compile(&pattern, Dialect::Re2, start)?))
             }
             (_, Some(relation)) => {
                 let left = self.any()?;
@@ -283,22 +284,20 @@ impl Parser<'_> {
         if let Some(at) = flags.find(|c: char| !"imsux".contains(c)) {
             return Err(self.cursor.error_at(flags_at + at, "no such flag: there are i, m, s, u and x"));
         }
-        self.compile(&format!(r"\A(?:{})\z", &body[..end]), flags, start)
+        let set: String = "imsx".chars().filter(|flag| flags.contains(*flag)).collect();
+        // The line break ends a comment, which there can be with the flag `x`.
+        let end_of_comment = if set.contains('x') { "\n" } else { "" };
+        let pattern = format!(r"\A(?{set}:{}{end_of_comment})\z", &body[..end]);
+        self.compile(&pattern, Dialect::Java, start)
     }
 
-    fn compile(&self, pattern: &str, flags: &str, at: usize) -> Result<Regex, JsonPathError> {
-        RegexBuilder::new(pattern)
-            .case_insensitive(flags.contains('i'))
-            .multi_line(flags.contains('m'))
-            .dot_matches_new_line(flags.contains('s'))
-            .ignore_whitespace(flags.contains('x'))
-            .size_limit(PATTERN_MAX)
-            .build()
-            .map_err(|error| self.cursor.error_at(at, crate::pattern::reason(&error)))
+    fn compile(&self, pattern: &str, dialect: Dialect, at: usize) -> Result<Regex, JsonPathError> {
+        let compiled = crate::pattern::compile(pattern, dialect, PATTERN_MAX);
+        compiled.map_err(|error| self.cursor.error_at(at, crate::pattern::reason(&error)))
     }
 }
 
-/// A pattern of RFC 9485 in the syntax of the crate `regex`: its dot matches neither kind of line break.
+/// A pattern of RFC 9485 in the syntax of RE2: its dot matches neither kind of line break.
 fn i_regexp(pattern: &str, whole: bool) -> String {
     let mut translated = String::with_capacity(pattern.len());
     let (mut class, mut escaped) = (false, false);

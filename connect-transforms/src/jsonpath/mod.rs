@@ -54,6 +54,7 @@ use std::{borrow::Cow, cell::OnceCell, fmt, str::FromStr};
 /// | `@.a.length() > 1` | a function behind the path has this result |
 /// | `===`, `!==` | as `==` and `!=`, which never take a text for a number |
 ///
+/// In patterns `\w`, `\d`, `\s` and `\b` are ASCII, as in Java; those of `=~` can have Java's classes too (`\p{Alpha}`, `&&`).
 /// Words can stand in upper case; `in`, `nin`, `any_of`, `none_of` and `subset_of` are functions too: `in(@.a, $.list)`.
 ///
 /// # Where the RFC and Jayway differ
@@ -72,15 +73,14 @@ use std::{borrow::Cow, cell::OnceCell, fmt, str::FromStr};
 ///
 /// # Results
 /// - A **definite** path (keys and indices, negative ones too) gives one value or none. It is picked straight from the
-///   bytes: no tree, no limit on nesting, and nothing behind the value found is looked at, but for the end of an array
-///   whose index counts from there. So the text should be known to be JSON: in front of the value only the ends of
-///   strings and values are looked for.
+///   bytes: no tree, no limit on nesting, and of everything but the value found only the ends of strings and values are
+///   looked for. So the text should be known to be JSON.
 /// - Every other path gives all its matches, in the RFC's order; [`value`](Self::value) makes one array of them. It needs
 ///   a tree: texts of more than 128 levels or more than 1,048,576 values are refused.
 /// - Values are slices of the text: `1.0` stays `1.0`. `min`, `max`, `first` and the like give back what stands in the
 ///   text; sums of integers are exact, other arithmetic is double precision. Numbers are compared by their digits, never
 ///   rounded: `1.0` equals `1`, and 9007199254740993 is not 9007199254740992.
-/// - Of equal keys in one object the first one counts.
+/// - Of equal keys in one object the last one counts.
 /// - One evaluation looks at 1,048,576 values and two for each byte of the text at most, and its result has 64 KiB and 16
 ///   times the size of the text at most. Paths with several `..`, and filters that look for something in the whole text,
 ///   can meet these limits; then the error names them.

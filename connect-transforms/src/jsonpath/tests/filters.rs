@@ -88,6 +88,7 @@ fn jayways_operators_are_understood() {
         ("@.n =~ /[12]/", r#"[1,2,"2"]"#),
         ("/y.*/ =~ @.q", r#"["2"]"#),
         ("@.q =~ /x\\/y|x/", "[1]"),
+        ("@.q =~ / X # or more/xi", "[1,2]"),
         ("@.k subsetof [1,2,3]", r#"[1,2,"2"]"#),
         ("@.k subsetof [2,1]", r#"[1,"2"]"#),
         ("@.k anyof [2,3]", "[1,2]"),
@@ -110,6 +111,16 @@ fn jayways_operators_are_understood() {
     finds("$[?(@ =~ /a.c/s)]", r#"["a\nc","abc"]"#, r#"["a\nc","abc"]"#);
     finds("$[?(@.a empty true)]", r#"[{"a":{}},{"a":""},{"a":[0]},{"a":0}]"#, r#"[{"a":{}},{"a":""}]"#);
     finds("$[?(@ == {'a':[1,{\"b\":null}]})]", r#"[{"a":[1,{"b":null}]},{}]"#, r#"[{"a":[1,{"b":null}]}]"#);
+}
+
+#[test]
+fn patterns_are_read_as_java_reads_them() {
+    let json = r#"["é","1","\u0661","Kelvin","kelvin"]"#;
+    finds(r"$[?(@ =~ /\w/)]", json, r#"["1"]"#);
+    finds(r"$[?(@ =~ /\p{Alpha}+/)]", json, r#"["Kelvin","kelvin"]"#);
+    finds(r"$[?(@ =~ /[a-z&&[^k]]+/ui)]", json, "[]");
+    finds(r"$[?(@ =~ /KELVIN/iui)]", json, r#"["Kelvin","kelvin"]"#);
+    finds(r"$[?match(@, '\\d')]", json, r#"["1"]"#);
 }
 
 #[test]
