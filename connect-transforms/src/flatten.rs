@@ -1,5 +1,6 @@
 //! `Flatten`: a nested JSON object becomes one of a single level.
 
+mod gather;
 mod run;
 #[cfg(test)]
 mod tests;
@@ -29,6 +30,9 @@ connect_core::choices! {
         Keep = "keep",
         /// An array is dissolved like an object whose keys are `0`, `1`, …
         Index = "index",
+        /// An array of objects becomes one field for each field of theirs, with the array of its values:
+        /// `{"items":[{"id":1},{"id":2}]}` becomes `{"items.id":[1,2]}`. Other arrays are kept.
+        Fields = "fields",
     }
 }
 
@@ -61,7 +65,8 @@ connect_core::config! {
     pub struct FlattenConfig {
         /// What stands between the keys of a name.
         "delimiter" => delimiter: String = ".".to_owned();
-        /// Whether an array is kept as it stands, or dissolved as if its indices were keys.
+        /// Whether an array is kept as it stands, dissolved as if its indices were keys, or, if it is one of objects,
+        /// dissolved into an array for each of their fields.
         "arrays" => arrays: Arrays = Arrays::Keep, importance: Low;
         /// How many levels are dissolved; what lies deeper is kept as it stands. All of them, if not given.
         "max.depth" => max_depth: Option<u32>, importance: Low;
@@ -81,7 +86,7 @@ connect_core::config! {
 /// | key | builder | default | meaning |
 /// |---|---|---|---|
 /// | `delimiter` | [`delimiter`](Self::delimiter) | `.` (Kafka Connect's) | stands between the keys of a name |
-/// | `arrays` | [`arrays`](Self::arrays) | `keep` (as Kafka Connect does) | `keep` or `index`, see [`Arrays`] |
+/// | `arrays` | [`arrays`](Self::arrays) | `keep` (as Kafka Connect does) | `keep`, `index` or `fields`, see [`Arrays`] |
 /// | `max.depth` | [`max_depth`](Self::max_depth) | no limit | levels to dissolve; what lies deeper is kept as it stands |
 /// | `empty.objects` | [`empty_objects`](Self::empty_objects) | `keep` (Kafka Connect drops them) | `keep`, `drop` or `null`, see [`EmptyObjects`] |
 /// | `on.collision` | [`on_collision`](Self::on_collision) | `fail` | `fail`, `first` or `last`, see [`Collisions`] |
@@ -106,6 +111,26 @@ connect_core::config! {
 /// - The result is one line: line feeds between the elements of a kept array are dropped, other blanks stay.
 /// - Null keys and values (tombstones) and the JSON text `null` pass as they are.
 ///
+/// # Arrays of objects by field
+/// With `arrays=fields` an array whose first element is an object is dissolved, and what is found below it comes
+/// together by name, in the order of the text:
+///
+/// ```
+/// # use connect_transforms::{Arrays, Flatten};
+/// let mut out = Vec::new();
+/// let json = br#"{"items":[{"id":1,"of":{"n":"a"},"tags":["x"]},{"id":2,"sub":[{"k":3},{"k":4}]}]}"#;
+/// Flatten::value().arrays(Arrays::Fields).write(json, &mut out)?;
+/// assert_eq!(out, br#"{"items.id":[1,2],"items.of.n":["a"],"items.tags":[["x"]],"items.sub.k":[3,4]}"#);
+/// # Ok::<(), connect_core::Error>(())
+/// ```
+///
+/// - It is what Elasticsearch does to an array of objects itself, made visible: which values belonged to one object is
+///   lost. A field that an object lacks leaves no gap, and of equal names in one object all values stay.
+/// - Arrays of objects within are dissolved into the same arrays. Arrays of anything else are values, so that coordinates
+///   stay pairs, and so are the elements of an array that are no objects: `[{"id":1},2]` becomes `"items.id":[1],"items":[2]`.
+/// - An object in an array takes no level of `max.depth`: its fields are named as if it stood there alone.
+/// - Empty objects are values, unless `empty.objects` says otherwise.
+///
 /// # For Elasticsearch
 /// Elasticsearch takes a dot in a field's name for an object, so that fields flattened with `.` become objects again in
 /// its mapping; another delimiter keeps them flat. Keys with dots do the same whatever the delimiter is: of the labels
@@ -115,7 +140,7 @@ connect_core::config! {
 /// # With a schema
 /// In the JSON converter's envelope structs are dissolved, and the schema with them: below something optional all is
 /// optional, and defaults are inherited; a struct that is null becomes its fields, null. Maps are refused, as Kafka
-/// Connect does it, and so is `arrays=index`, for which there would be no schema. Two fields with one name are
+/// Connect does it, and so are `arrays=index` and `arrays=fields`, which Connect has no schema for. Two fields with one name are
 /// always refused, whatever `on.collision` is, and a struct without fields has none to keep.
 ///
 /// # Errors
@@ -125,7 +150,7 @@ connect_core::config! {
 /// - unless `on.collision` says otherwise, two fields that would have the same name (`{"a":{"b":1},"a.b":2}`), and a key that stands twice with two values.
 ///   Kafka Connect keeps one of them silently. A key that stands twice with two objects contributes both;
 /// - a result of more than 64 KiB and 16 times the size of the record: a small record with a long key over a thousand
-///   fields would otherwise fill the memory.
+///   fields would otherwise fill the memory. With `arrays=fields` the name of every value counts.
 ///
 /// # Performance
 /// One pass over the bytes, no tree, and in steady state no allocation for values (one for a key). Nesting is
@@ -290,7 +315,7 @@ impl Flatten {
 
 impl Flatten {
     fn plan(&self, schema: &Schema) -> Result<Flat, Refused> {
-        if self.arrays == Arrays::Index {
+        if self.arrays != Arrays::Keep {
             return Err(Refused::data("arrays cannot be dissolved with a schema: leave `arrays` at `keep`"));
         }
         Flat::plan(schema, &self.delimiter, self.key_dots.as_deref(), self.max_depth)

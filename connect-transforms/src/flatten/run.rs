@@ -1,6 +1,9 @@
 //! One pass over one record.
 
-use super::{Arrays, Collisions, EmptyObjects, Flatten};
+use super::{
+    Arrays, Collisions, EmptyObjects, Flatten,
+    gather::{Gathered, Value},
+};
 use crate::{
     connect::Raw,
     error::Refused,
@@ -31,6 +34,7 @@ pub(super) struct Scratch {
     text: String,
     /// Fields of the output that later ones replace, each from the character before its name's quote on.
     replaced: Vec<Span>,
+    gathered: Gathered,
 }
 
 /// A container that is being dissolved.
@@ -38,8 +42,18 @@ pub(super) struct Scratch {
 struct Level {
     /// How long the prefix was outside of it.
     outside: usize,
-    /// The number of the next element, if it is an array.
-    index: Option<usize>,
+    members: Members,
+}
+
+/// What the members of a container add to names.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Members {
+    /// Their keys.
+    Keys,
+    /// Their numbers, of which this is the next.
+    Numbers(usize),
+    /// Nothing: they are elements whose values are brought together.
+    Nothing,
 }
 
 /// What the last part of a name is made of.
@@ -48,6 +62,8 @@ enum Last<'a> {
     /// A key, and where its body begins in the input.
     Key(Body<'a>, usize),
     Index(usize),
+    /// Nothing: the name is that of the array.
+    Nothing,
 }
 
 impl Scratch {
@@ -59,6 +75,7 @@ impl Scratch {
             closers: Vec::new(),
             text: String::new(),
             replaced: Vec::new(),
+            gathered: Gathered::new(),
         }
     }
 
@@ -71,6 +88,7 @@ impl Scratch {
             *self = Self::new();
         }
         self.names.shrink();
+        self.gathered.shrink();
     }
 }
 
@@ -83,6 +101,8 @@ pub(super) struct Run<'a, 's> {
     /// Where this record's output begins, and where it has to end.
     start: usize,
     end: usize,
+    /// How many of the open containers are arrays whose values are brought together.
+    gathering: usize,
 }
 
 impl<'a, 's> Run<'a, 's> {
@@ -96,9 +116,11 @@ impl<'a, 's> Run<'a, 's> {
         scratch.open.clear();
         scratch.names.clear();
         scratch.replaced.clear();
+        scratch.gathered.clear();
+        scratch.gathered.written = 0;
         let start = out.len();
         let end = start.saturating_add(ROOM).saturating_add(GROWTH_MAX.saturating_mul(input.len()));
-        Self { options, input, scratch, out, start, end }
+        Self { options, input, scratch, out, start, end, gathering: 0 }
     }
 
     /// The whole text.
@@ -107,7 +129,7 @@ impl<'a, 's> Run<'a, 's> {
             Some(b'{') => {
                 self.out.push(b'{');
                 if !self.opens(b'}') {
-                    self.scratch.open.push(Level { outside: 0, index: None });
+                    self.scratch.open.push(Level { outside: 0, members: Members::Keys });
                     self.members()?;
                 }
                 self.out.push(b'}');
@@ -148,12 +170,13 @@ impl<'a, 's> Run<'a, 's> {
     /// Everything in the outermost object, up to its end.
     fn members(&mut self) -> Result<(), Refused> {
         while let Some(level) = self.scratch.open.last_mut() {
-            let last = match &mut level.index {
-                Some(index) => {
+            let last = match &mut level.members {
+                Members::Numbers(index) => {
                     *index += 1;
                     Last::Index(*index - 1)
                 }
-                None => {
+                Members::Nothing => Last::Nothing,
+                Members::Keys => {
                     self.input.peek();
                     let start = self.input.at() + 1;
                     Last::Key(self.input.key()?, start)
@@ -181,7 +204,7 @@ impl<'a, 's> Run<'a, 's> {
                 return Ok(false);
             }
         };
-        if !self.dissolves(closer) {
+        if !self.dissolves(last, closer) {
             let span = self.input.value(&mut self.scratch.closers)?;
             self.leaf(last, span, false)?;
         } else if self.opens(closer) {
@@ -197,23 +220,49 @@ impl<'a, 's> Run<'a, 's> {
     }
 
     #[inline]
-    fn dissolves(&self, closer: u8) -> bool {
-        let kind = closer == b'}' || self.options.arrays == Arrays::Index;
-        kind && self.options.max_depth.is_none_or(|levels| self.scratch.open.len() <= levels as usize)
+    fn dissolves(&self, last: Last<'_>, closer: u8) -> bool {
+        let kind = closer == b'}'
+            || match self.options.arrays {
+                Arrays::Keep => false,
+                Arrays::Index => true,
+                Arrays::Fields => !matches!(last, Last::Nothing) && self.begins_with_object(),
+            };
+        kind && self.is_within_depth()
+    }
+
+    /// Whether what would stand in the innermost container had a name of few enough keys.
+    #[inline]
+    fn is_within_depth(&self) -> bool {
+        let levels = self.scratch.open.len() - self.gathering;
+        self.options.max_depth.is_none_or(|most| levels <= most as usize)
+    }
+
+    /// Whether the first element of the array that begins here is an object.
+    fn begins_with_object(&self) -> bool {
+        let elements = &self.input.text().as_bytes()[self.input.at() + 1..];
+        elements.iter().find(|byte| !byte.is_ascii_whitespace()) == Some(&b'{')
     }
 
     fn enter(&mut self, last: Last<'_>, closer: u8) {
         let Scratch { prefix, open, text, .. } = &mut *self.scratch;
-        open.push(Level { outside: prefix.len(), index: (closer == b']').then_some(0) });
-        write_last(last, self.options.key_dots.as_deref(), prefix, text);
-        prefix.extend_from_slice(&self.options.escaped);
+        let members = match self.options.arrays {
+            _ if closer == b'}' => Members::Keys,
+            Arrays::Fields => Members::Nothing,
+            Arrays::Keep | Arrays::Index => Members::Numbers(0),
+        };
+        open.push(Level { outside: prefix.len(), members });
+        self.gathering += usize::from(members == Members::Nothing);
+        if !matches!(last, Last::Nothing) {
+            write_last(last, self.options.key_dots.as_deref(), prefix, text);
+            prefix.extend_from_slice(&self.options.escaped);
+        }
     }
 
     /// After a member: the comma before the next one, or the end of all containers that end here.
     #[inline]
     fn closes(&mut self) -> Result<(), Refused> {
-        while let Some(level) = self.scratch.open.last() {
-            let array = level.index.is_some();
+        while let Some(&level) = self.scratch.open.last() {
+            let array = level.members != Members::Keys;
             match self.input.peek() {
                 Some(b',') => {
                     self.input.step();
@@ -229,6 +278,12 @@ impl<'a, 's> Run<'a, 's> {
             self.input.step();
             self.scratch.prefix.truncate(level.outside);
             self.scratch.open.pop();
+            if level.members == Members::Nothing {
+                self.gathering -= 1;
+                if self.gathering == 0 {
+                    self.write_gathered()?;
+                }
+            }
         }
         Ok(())
     }
@@ -237,15 +292,20 @@ impl<'a, 's> Run<'a, 's> {
     #[inline]
     fn leaf(&mut self, last: Last<'_>, value: Span, scalar: bool) -> Result<(), Refused> {
         // What lies too deep to be dissolved is kept, however empty.
-        let empty = if self.dissolves(b'}') { self.options.empty_objects } else { EmptyObjects::Keep };
-        let Self { scratch, out, options, .. } = self;
-        let before = out.len();
-        let dots = options.key_dots.as_deref();
+        let empty = if self.is_within_depth() { self.options.empty_objects } else { EmptyObjects::Keep };
+        let dots = self.options.key_dots.as_deref();
         // Six: the most bytes that a byte of a key, or of what stands for a dot, can become.
         let key = last.len().saturating_mul(6 * dots.map_or(1, |dots| dots.len().max(1)));
-        if (out.len() + scratch.prefix.len() + value.len()).saturating_add(key) > self.end {
+        let fixed = self.out.len() + self.scratch.prefix.len() + value.len() + self.scratch.gathered.written;
+        if fixed.saturating_add(key) > self.end {
             return Err(Refused::TooLarge(self.end - self.start));
         }
+        if self.gathering > 0 {
+            self.gather(last, Value::new(value, scalar, empty));
+            return Ok(());
+        }
+        let Self { scratch, out, .. } = self;
+        let before = out.len();
         if out.len() > self.start + 1 {
             out.push(b',');
         }
@@ -273,6 +333,13 @@ impl<'a, 's> Run<'a, 's> {
                 name_end
             }
         };
+        self.settle(before, name, name_end)
+    }
+
+    /// Sees to it that only one field has the name at `name..name_end` of the output; the field begins at `before`.
+    #[inline]
+    fn settle(&mut self, before: usize, name: usize, name_end: usize) -> Result<(), Refused> {
+        let Self { scratch, out, options, .. } = self;
         if options.on_collision == Collisions::Last {
             if let Some(replaced) = scratch.names.replace(out, name, name_end, options.seed) {
                 scratch.replaced.push(field_at(out, replaced)?);
@@ -285,6 +352,50 @@ impl<'a, 's> Run<'a, 's> {
             }
             out.truncate(before);
         }
+        Ok(())
+    }
+
+    /// Keeps a value below an array of objects until the array ends.
+    fn gather(&mut self, last: Last<'_>, value: Value) {
+        let Scratch { prefix, text, gathered, .. } = &mut *self.scratch;
+        let options = self.options;
+        gathered.add(value, options.seed, |name| match last {
+            Last::Nothing => name.extend_from_slice(&prefix[..prefix.len() - options.escaped.len()]),
+            last => {
+                name.extend_from_slice(prefix);
+                write_last(last, options.key_dots.as_deref(), name, text);
+            }
+        });
+    }
+
+    /// Writes what was kept, a field for each name.
+    fn write_gathered(&mut self) -> Result<(), Refused> {
+        let mut gathered = std::mem::replace(&mut self.scratch.gathered, Gathered::new());
+        for (name, values) in gathered.groups() {
+            let before = self.out.len();
+            self.out.extend_from_slice(if before > self.start + 1 { b",\"" } else { b"\"" });
+            let start = self.out.len();
+            self.out.extend_from_slice(name);
+            let end = self.out.len();
+            self.out.extend_from_slice(b"\":");
+            let mut bracket = b'[';
+            for value in values {
+                self.out.push(std::mem::replace(&mut bracket, b','));
+                let text = self.input.slice(value.span.clone());
+                if value.scalar {
+                    self.out.extend_from_slice(text);
+                } else {
+                    write_container(text, value.empty, self.out);
+                }
+            }
+            self.out.push(b']');
+            if self.out.len() > self.end {
+                return Err(Refused::TooLarge(self.end - self.start));
+            }
+            self.settle(before, start, end)?;
+        }
+        gathered.clear();
+        self.scratch.gathered = gathered;
         Ok(())
     }
 
@@ -311,6 +422,7 @@ impl Last<'_> {
         match self {
             Self::Key(key, _) => key.text.len(),
             Self::Index(_) => 20,
+            Self::Nothing => 0,
         }
     }
 }
@@ -346,10 +458,12 @@ fn write_last(last: Last<'_>, dots: Option<&str>, out: &mut Vec<u8>, scratch: &m
             }
         }
         Last::Index(index) => out.extend_from_slice(itoa::Buffer::new().format(index).as_bytes()),
+        Last::Nothing => {}
     }
 }
 
-/// A container as it stands, but on one line, and without blanks if it is empty. A line break in JSON is always a blank: strings have them escaped.
+/// A container as it stands, but on one line, and without blanks if it is empty. A line break in JSON is always a blank:
+/// strings have them escaped.
 fn write_container(mut value: &[u8], empty: EmptyObjects, out: &mut Vec<u8>) {
     if value[1..value.len() - 1].trim_ascii().is_empty() {
         match empty {

@@ -63,7 +63,13 @@ impl Names {
 
     /// The number of the entry of an equal name; `None`: there was none, and the name was added.
     #[inline]
-    fn find_or_insert(&mut self, text: &[u8], start: usize, end: usize, seed: u64) -> Option<usize> {
+    pub(crate) fn find_or_insert(
+        &mut self,
+        text: &[u8],
+        start: usize,
+        end: usize,
+        seed: u64,
+    ) -> Option<usize> {
         if (self.entries.len() + 1) * 2 > self.slots.len() {
             self.grow();
         }
