@@ -27,7 +27,7 @@ pub use connect::{
     register_predicates,
 };
 pub use filter_by_path::{FilterByPath, FilterByPathConfig, FilterType, OnMissingOrNull};
-pub use flatten::{Arrays, Flatten, FlattenConfig};
+pub use flatten::{Arrays, Collisions, EmptyObjects, Flatten, FlattenConfig};
 pub use jsonpath::{JsonPath, JsonPathError};
 pub use key_wrap::{InvalidUtf8, KeyWrap, KeyWrapConfig};
 pub use processing::{DataProcessing, DataProcessingConfig};

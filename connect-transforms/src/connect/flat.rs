@@ -16,6 +16,8 @@ use crate::{
     },
 };
 
+use std::borrow::Cow;
+
 /// What [`see_flat`] has left to do.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Left {
@@ -93,14 +95,26 @@ enum FlatField {
 
 impl Flat {
     /// What becomes of values of this schema; `levels` are dissolved at most.
-    pub(crate) fn plan(schema: &Schema, delimiter: &str, levels: Option<u32>) -> Result<Self, Refused> {
+    pub(crate) fn plan(
+        schema: &Schema,
+        delimiter: &str,
+        key_dots: Option<&str>,
+        levels: Option<u32>,
+    ) -> Result<Self, Refused> {
         if schema.kind != Type::Struct {
             return Ok(Self { no_struct: Some(schema.class()), ..Self::default() });
         }
         let mut new = schema.basics(Type::Struct);
         let default = schema.default.as_deref();
-        let mut flat =
-            dissolve(schema, "", delimiter, levels.unwrap_or(u32::MAX), schema.optional, default, &mut new)?;
+        let mut flat = dissolve(
+            schema,
+            "",
+            (delimiter, key_dots),
+            levels.unwrap_or(u32::MAX),
+            schema.optional,
+            default,
+            &mut new,
+        )?;
         flat.schema = new.text();
         Ok(flat)
     }
@@ -189,7 +203,7 @@ fn write_leaf(name: &[u8], value: &str, first: &mut bool, out: &mut Vec<u8>) {
 fn dissolve(
     schema: &Schema,
     prefix: &str,
-    delimiter: &str,
+    (delimiter, key_dots): (&str, Option<&str>),
     levels: u32,
     optional: bool,
     inherited: Option<&str>,
@@ -197,7 +211,8 @@ fn dissolve(
 ) -> Result<Flat, Refused> {
     let mut flat = Flat::default();
     for (name, field) in &schema.fields {
-        let whole = if prefix.is_empty() { name.clone() } else { format!("{prefix}{delimiter}{name}") };
+        let key = key_dots.map_or(Cow::Borrowed(name.as_str()), |dots| name.replace('.', dots).into());
+        let whole = if prefix.is_empty() { key.into_owned() } else { format!("{prefix}{delimiter}{key}") };
         let optional = optional || field.optional;
         let default = match &field.default {
             Some(default) => Some(default.clone()),
@@ -207,7 +222,7 @@ fn dissolve(
             Type::Struct if levels > 0 => FlatField::Struct(dissolve(
                 field,
                 &whole,
-                delimiter,
+                (delimiter, key_dots),
                 levels - 1,
                 optional,
                 default.as_deref(),

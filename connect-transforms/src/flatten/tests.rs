@@ -1,3 +1,5 @@
+mod choices;
+
 use super::*;
 use crate::json::scan::tests::json;
 use proptest::prelude::*;

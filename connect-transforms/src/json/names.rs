@@ -50,6 +50,26 @@ impl Names {
     /// Adds the name at `start..end` of `text`. `false`: an equal one stands there already.
     #[inline]
     pub(crate) fn insert(&mut self, text: &[u8], start: usize, end: usize, seed: u64) -> bool {
+        self.find_or_insert(text, start, end, seed).is_none()
+    }
+
+    /// Adds the name at `start..end` of `text` in place of an equal one, and tells where that stands.
+    pub(crate) fn replace(&mut self, text: &[u8], start: usize, end: usize, seed: u64) -> Option<usize> {
+        let entry = self.find_or_insert(text, start, end, seed)?;
+        let before = self.entries[entry].start;
+        self.entries[entry] = Entry { start, end, ..self.entries[entry] };
+        Some(before)
+    }
+
+    /// The number of the entry of an equal name; `None`: there was none, and the name was added.
+    #[inline]
+    pub(crate) fn find_or_insert(
+        &mut self,
+        text: &[u8],
+        start: usize,
+        end: usize,
+        seed: u64,
+    ) -> Option<usize> {
         if (self.entries.len() + 1) * 2 > self.slots.len() {
             self.grow();
         }
@@ -57,15 +77,16 @@ impl Names {
         let mask = self.slots.len() - 1;
         let mut at = home(hash, mask);
         while self.slots[at].generation == self.generation {
-            let other = self.entries[self.slots[at].entry as usize];
+            let entry = self.slots[at].entry as usize;
+            let other = self.entries[entry];
             if other.hash == hash && text[other.start..other.end] == text[start..end] {
-                return false;
+                return Some(entry);
             }
             at = (at + 1) & mask;
         }
         self.slots[at] = Slot { generation: self.generation, entry: number(self.entries.len()) };
         self.entries.push(Entry { hash, start, end });
-        true
+        None
     }
 
     #[cold]

@@ -13,6 +13,8 @@ pub(crate) enum Step {
     Name(String),
     /// The element of an array with this number.
     Index(usize),
+    /// The element of an array that is so far from its end: 1 is the last one.
+    FromEnd(usize),
 }
 
 /// The value that `steps`, one at least, lead to; `None`: there is none. Of equal keys in one object the last one counts.
@@ -68,6 +70,8 @@ pub(super) trait Walk {
     fn at(&self) -> usize;
     /// Steps over the byte that was shown.
     fn step(&mut self);
+    /// Goes back to where it stood.
+    fn go_back(&mut self, at: usize);
     /// Steps over a key and its colon; tells whether the key stands for `name`.
     fn key_is(&mut self, name: &str) -> Result<bool, Self::Stop>;
     /// Steps over a value.
@@ -91,6 +95,10 @@ impl Walk for Scanner<'_> {
         Scanner::step(self);
     }
 
+    fn go_back(&mut self, at: usize) {
+        self.skip_to(at);
+    }
+
     fn key_is(&mut self, name: &str) -> Result<bool, SyntaxError> {
         self.key().map(|key| names(key, name))
     }
@@ -104,7 +112,8 @@ impl Walk for Scanner<'_> {
     }
 }
 
-/// Where the value stands that `steps` lead to. It is stepped over, as everything else, in one pass.
+/// Where the value stands that `steps` lead to. It is stepped over, as everything else, in one pass,
+/// and in one more for each index from an array's end.
 fn find<W: Walk>(walk: &mut W, steps: &[Step]) -> Result<Option<Span>, W::Stop> {
     // Where all that is open are arrays, nothing can come again.
     let settled = steps.iter().position(|step| matches!(step, Step::Name(_))).unwrap_or(steps.len());
@@ -115,7 +124,7 @@ fn find<W: Walk>(walk: &mut W, steps: &[Step]) -> Result<Option<Span>, W::Stop> 
         let start = {
             let first = walk.peek().ok_or_else(|| walk.expected("a value"))?;
             match (first, steps.get(depth)) {
-                (b'{', Some(Step::Name(_))) | (b'[', Some(Step::Index(_))) => None,
+                (b'{', Some(Step::Name(_))) | (b'[', Some(Step::Index(_) | Step::FromEnd(_))) => None,
                 _ => Some(walk.at()),
             }
         };
@@ -155,27 +164,40 @@ fn enter<W: Walk>(walk: &mut W, step: &Step) -> Result<bool, W::Stop> {
             Ok(false)
         }
         Step::Name(name) => member(walk, name),
-        Step::Index(_) if walk.peek() == Some(b']') => {
+        Step::Index(_) | Step::FromEnd(_) if walk.peek() == Some(b']') => {
             walk.step();
             Ok(false)
         }
-        Step::Index(index) => {
-            for _ in 0..*index {
-                walk.skip()?;
-                if !comma(walk, b']', "`,` or `]`")? {
-                    return Ok(false);
+        Step::Index(index) => element(walk, *index),
+        Step::FromEnd(distance) => {
+            let start = walk.at();
+            match length(walk)?.checked_sub(*distance) {
+                Some(index) => {
+                    walk.go_back(start);
+                    element(walk, index)
                 }
+                None => comma(walk, b']', "`,` or `]`"),
             }
-            Ok(true)
         }
     }
+}
+
+/// From before the first element of an array to the one with this number; `false`: there is none, and the array is behind.
+fn element<W: Walk>(walk: &mut W, index: usize) -> Result<bool, W::Stop> {
+    for _ in 0..index {
+        walk.skip()?;
+        if !comma(walk, b']', "`,` or `]`")? {
+            return Ok(false);
+        }
+    }
+    Ok(true)
 }
 
 /// Goes from a child of a container to its next child of that step; `false`: there is none, and the container is behind.
 fn another<W: Walk>(walk: &mut W, step: &Step) -> Result<bool, W::Stop> {
     match step {
         Step::Name(name) => Ok(comma(walk, b'}', "`,` or `}`")? && member(walk, name)?),
-        Step::Index(_) => {
+        Step::Index(_) | Step::FromEnd(_) => {
             while comma(walk, b']', "`,` or `]`")? {
                 walk.skip()?;
             }
@@ -208,6 +230,18 @@ fn comma<W: Walk>(walk: &mut W, closer: u8, what: &'static str) -> Result<bool, 
         }
         _ => Err(walk.expected(what)),
     }
+}
+
+/// Number of elements of an array that was opened just now and is not empty; stops before its closing bracket.
+fn length<W: Walk>(walk: &mut W) -> Result<usize, W::Stop> {
+    let mut length = 1;
+    walk.skip()?;
+    while walk.peek() == Some(b',') {
+        walk.step();
+        walk.skip()?;
+        length += 1;
+    }
+    Ok(length)
 }
 
 /// Whether the key stands for `name`.
@@ -295,7 +329,20 @@ mod tests {
             (r#"{"a":{"b":1},"a":{"b":[7,8],"b":[9]}}"#, vec![a.clone(), b.clone(), Step::Index(1)], None),
             (r#"{"a":[0,{"b":1,"b":2},3],"c":4}"#, vec![a.clone(), Step::Index(1), b.clone()], Some("2")),
             (r#"{"a":[1],"a":[]}"#, vec![a.clone(), Step::Index(0)], None),
-            (r#"[{"c":1},{"c":2,"c":3}]"#, vec![Step::Index(1), c], Some("3")),
+            (r#"[{"c":1},{"c":2,"c":3}]"#, vec![Step::Index(1), c.clone()], Some("3")),
+            (r#"{"a":[1],"a":[2,3,4],"c":0}"#, vec![a.clone(), Step::FromEnd(2)], Some("3")),
+            (r#"{"a":[1,2],"a":[3]}"#, vec![a.clone(), Step::FromEnd(2)], None),
+            (
+                r#"{"a":[[1,[5]],[2,[6,7]]],"b":[],"c":0}"#,
+                vec![a.clone(), Step::FromEnd(2), Step::FromEnd(1), Step::FromEnd(1)],
+                Some("5"),
+            ),
+            (
+                r#"{"a":[[1],[2, {"c":3,"c":4}],[]],"c":5}"#,
+                vec![a.clone(), Step::FromEnd(2), Step::FromEnd(1), c],
+                Some("4"),
+            ),
+            (r#"{"a":[ ],"b":0}"#, vec![a.clone(), Step::FromEnd(1)], None),
         ] {
             assert_eq!(picked(text, &steps), Ok(value), "{text} {steps:?}");
         }
@@ -343,10 +390,14 @@ mod tests {
             let value = serde_json::Value::Object(object);
             let json = if spaced { format!("{value:#}") } else { value.to_string() };
             for key in &names {
-                for steps in [vec![], vec![Step::Index(0)], vec![Step::Index(1), name("b"), Step::Index(1)], vec![Step::Index(9)]] {
+                for steps in [vec![], vec![Step::Index(0)], vec![Step::Index(1), name("b"), Step::Index(1)], vec![Step::Index(9)], vec![Step::FromEnd(2), name("b"), Step::FromEnd(1)], vec![Step::FromEnd(4)]] {
                     let pointer = steps.iter().fold(&value[key], |value, step| match step {
                         Step::Name(name) => &value[name],
                         Step::Index(index) => &value[*index],
+                        Step::FromEnd(distance) => {
+                            let length = value.as_array().map_or(0, Vec::len);
+                            length.checked_sub(*distance).map_or(&serde_json::Value::Null, |index| &value[index])
+                        }
                     });
                     let all: Vec<Step> = std::iter::once(name(key)).chain(steps).collect();
                     let found = picked(&json, &all).unwrap().map_or(serde_json::Value::Null, |found| {
@@ -376,11 +427,14 @@ mod tests {
             }
             for steps in [
                 vec![name("a")], vec![name("b\"")], vec![Step::Index(1)], vec![name("é"), name("a")],
-                vec![Step::Index(0), name("a"), Step::Index(1)],
+                vec![Step::Index(0), name("a"), Step::Index(1)], vec![Step::FromEnd(1)], vec![Step::FromEnd(2), name("a"), Step::FromEnd(2)],
             ] {
                 let pointer = steps.iter().try_fold(&value, |value, step| match step {
                     Step::Name(name) => value.get(name),
                     Step::Index(index) => value.get(*index),
+                    Step::FromEnd(distance) => {
+                        value.as_array().and_then(|all| all.get(all.len().checked_sub(*distance)?))
+                    }
                 });
                 let found = picked(&whole, &steps).unwrap();
                 prop_assert_eq!(&found.map(|found| serde_json::from_str(found).unwrap()), &pointer.cloned());

@@ -134,6 +134,11 @@ impl Walk for Skip<'_> {
     }
 
     #[inline]
+    fn go_back(&mut self, at: usize) {
+        self.at = at;
+    }
+
+    #[inline]
     fn key_is(&mut self, name: &str) -> Result<bool, AskTheScanner> {
         self.key(name).ok_or(AskTheScanner)
     }

@@ -5,7 +5,7 @@
 //!
 //! - Members keep their order. Of equal keys the last value counts, in the place of the first key, as in Java's maps; the
 //!   text of the object still has all of them.
-//! - Building uses no recursion. What walks a tree (equality, dropping, `jsonpath-rust`) does, so that a text of more
+//! - Building uses no recursion. What walks a tree (equality, dropping) does, so that a text of more
 //!   than [`DEPTH_MAX`] levels is refused: a test walks that many on half a stack of 2 MiB, without optimisation too.
 //! - A node takes 56 bytes, however short its text: more than [`NODES_MAX`] of them are refused.
 
@@ -40,22 +40,19 @@ pub(crate) enum TreeError {
     Nodes,
 }
 
-/// A value, and the text that it was read from. What was computed has no text.
-#[derive(Clone, Debug, Default)]
+/// A value, and the text that it was read from.
+#[derive(Clone, Debug)]
 pub(crate) struct Node<'a> {
     pub(crate) raw: &'a str,
     pub(crate) kind: Kind<'a>,
 }
 
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub(crate) enum Kind<'a> {
-    #[default]
     Null,
     Bool(bool),
     /// As it stands in `raw`.
     Number,
-    Int(i64),
-    Float(f64),
     Text(Text<'a>),
     Array(Vec<Node<'a>>),
     Object(Box<Members<'a>>),
@@ -79,10 +76,6 @@ pub(crate) struct Members<'a> {
 impl<'a> Text<'a> {
     fn new(body: Body<'a>) -> Self {
         Self { body: body.text, decoded: OnceCell::new(), escaped: body.escaped }
-    }
-
-    pub(crate) fn owned(text: String) -> Self {
-        Self { body: "", decoded: OnceCell::from(text.into_boxed_str()), escaped: true }
     }
 
     pub(crate) fn as_str(&self) -> &str {
@@ -145,11 +138,6 @@ impl<'a> Node<'a> {
         let node = Builder { text, open: Vec::new(), nodes: 0 }.build(&mut scanner)?;
         scanner.end()?;
         Ok(node)
-    }
-
-    /// A computed value: it has no text.
-    pub(crate) fn computed(kind: Kind<'a>) -> Self {
-        Self { raw: "", kind }
     }
 
     /// The member with this key.

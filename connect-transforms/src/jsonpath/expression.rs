@@ -1,19 +1,15 @@
 //! A compiled expression: a path, and functions of its result.
 
 use super::{
-    Document, JsonPathError, PathError,
-    functions::{Function, Input, child_names},
-    query::Query,
-    read::{Read, read},
+    Document, PathError,
+    functions::{Function, Input, check, child_names},
+    model::{Segment, Segments, Selector},
+    parse::Tail,
+    query::{Evaluation, PathResult, Query},
 };
 use crate::json::{
     Scanner,
     pick::{Step, pick_text},
-};
-use jsonpath_rust::parser::{
-    errors::JsonPathError as ParseError,
-    model::{JpQuery, Segment, Selector},
-    parse_json_path,
 };
 use std::borrow::Cow;
 
@@ -29,26 +25,21 @@ pub(super) struct Expression {
 
 #[derive(Clone, Debug)]
 enum Path {
-    /// Keys and indices from the front: picked from the bytes.
+    /// Keys and indices: picked from the bytes.
     Definite(Vec<Step>),
     Query(Query),
 }
 
 impl Expression {
-    pub(super) fn compile(source: &str) -> Result<Self, JsonPathError> {
-        Self::from_read(read(source)?, source)
-    }
-
-    pub(super) fn from_read(read: Read, source: &str) -> Result<Self, JsonPathError> {
-        let parsed = parse_json_path(&read.path).map_err(|error| refused(&error, &read, source))?;
-        let filters = parsed.segments.iter().any(filters);
-        let path = match definite(&parsed) {
+    /// `literals` are those that the filters refer to by number.
+    pub(super) fn new(tail: Tail, literals: Vec<String>) -> Self {
+        let Tail { path, names, functions } = tail;
+        let filters = path.filters();
+        let path = match definite(&path) {
             Some(steps) => Path::Definite(steps),
-            None => Path::Query(Query::new(parsed, source)?),
+            None => Path::Query(Query { path, literals }),
         };
-        let functions =
-            read.calls.into_iter().map(|call| Function::new(call, source)).collect::<Result<_, _>>()?;
-        Ok(Self { path, filters, names: read.names, functions })
+        Self { path, filters, names, functions }
     }
 
     /// The steps of a definite path.
@@ -63,34 +54,34 @@ impl Expression {
         self.filters
     }
 
+    pub(super) fn has_functions(&self) -> bool {
+        !self.functions.is_empty()
+    }
+
     pub(super) fn is_computed(&self) -> bool {
-        self.names || !self.functions.is_empty()
+        self.names || self.has_functions()
     }
 
     /// See [`super::JsonPath::value`].
-    pub(super) fn value<'a>(&self, document: &Document<'a>) -> Result<Option<Cow<'a, str>>, PathError> {
-        match self.input(document)? {
-            Input::Nothing => Ok(None),
-            Input::One(value) => Ok(Some(value)),
-            Input::Many(values) => Ok(Some(array(&values).into())),
-        }
+    pub(super) fn value<'a>(&self, document: &Document<'a>) -> PathResult<Option<Cow<'a, str>>> {
+        self.input(&Evaluation::new(document))?.into_value(document)
     }
 
     /// See [`super::JsonPath::select`].
-    pub(super) fn all<'a>(&self, document: &Document<'a>) -> Result<Vec<Cow<'a, str>>, PathError> {
-        Ok(match self.input(document)? {
+    pub(super) fn all<'a>(&self, document: &Document<'a>) -> PathResult<Vec<Cow<'a, str>>> {
+        Ok(match self.input(&Evaluation::new(document))? {
             Input::Nothing => Vec::new(),
             Input::One(value) => vec![value],
-            Input::Many(values) => values.into_iter().map(Cow::Borrowed).collect(),
+            Input::Each(values) | Input::All(values) => values,
         })
     }
 
     /// See [`super::JsonPath::places_in`].
-    pub(super) fn places<'a>(&self, document: &Document<'a>) -> Result<Option<Vec<&'a str>>, PathError> {
+    pub(super) fn places<'a>(&self, document: &Document<'a>) -> PathResult<Option<Vec<&'a str>>> {
         if self.is_computed() {
             return Ok(None);
         }
-        self.found(document).map(|found| {
+        self.found(&Evaluation::new(document)).map(|found| {
             Some(match found {
                 Found::Nothing => Vec::new(),
                 Found::One(value) => vec![value],
@@ -99,31 +90,41 @@ impl Expression {
         })
     }
 
-    pub(super) fn input<'a>(&self, document: &Document<'a>) -> Result<Input<'a>, PathError> {
-        let mut input = match self.found(document)? {
+    pub(super) fn input<'a>(&self, evaluation: &Evaluation<'_, 'a>) -> PathResult<Input<'a>> {
+        let mut input = match self.found(evaluation)? {
             Found::Nothing => Input::Nothing,
             Found::One(value) => Input::One(Cow::Borrowed(value)),
-            Found::Many(values) => Input::Many(values),
+            Found::Many(values) => {
+                let values = values.into_iter().map(Cow::Borrowed).collect();
+                match &self.path {
+                    Path::Query(query) => Input::many(&query.path, values),
+                    Path::Definite(_) => Input::Each(values),
+                }
+            }
         };
         if self.names {
             input = child_names(&input)?;
         }
         for function in &self.functions {
-            input = function.apply(input, document)?;
+            input = function.apply(input, evaluation)?;
         }
         Ok(input)
     }
 
-    fn found<'a>(&self, document: &Document<'a>) -> Result<Found<'a>, PathError> {
+    fn found<'a>(&self, evaluation: &Evaluation<'_, 'a>) -> PathResult<Found<'a>> {
+        let document = evaluation.document;
         match &self.path {
-            Path::Definite(steps) if steps.is_empty() => {
-                let mut scanner = Scanner::of(document.text);
-                let span = scanner.value(&mut Vec::new())?;
-                scanner.end()?;
-                Ok(Found::One(&document.text[span]))
+            Path::Definite(steps) => {
+                evaluation.budget.spend(document.text.len() / 64)?;
+                if steps.is_empty() {
+                    let mut scanner = Scanner::of(document.text);
+                    let span = scanner.value(&mut Vec::new())?;
+                    scanner.end()?;
+                    return Ok(Found::One(&document.text[span]));
+                }
+                Ok(pick_text(document.text, steps)?.map_or(Found::Nothing, Found::One))
             }
-            Path::Definite(steps) => Ok(pick_text(document.text, steps)?.map_or(Found::Nothing, Found::One)),
-            Path::Query(query) => query.run(document.tree()?).map(Found::Many),
+            Path::Query(query) => query.run(evaluation).map(Found::Many),
         }
     }
 }
@@ -132,6 +133,25 @@ enum Found<'a> {
     Nothing,
     One(&'a str),
     Many(Vec<&'a str>),
+}
+
+impl<'a> Input<'a> {
+    /// The matches of a path that can have many. Behind `$..` functions see all of them as one array, as in Jayway.
+    pub(super) fn many(path: &Segments, values: Vec<Cow<'a, str>>) -> Self {
+        if path.begins_with_descent() { Self::All(values) } else { Self::Each(values) }
+    }
+
+    /// One JSON text.
+    pub(super) fn into_value(self, document: &Document<'_>) -> Result<Option<Cow<'a, str>>, PathError> {
+        match self {
+            Self::Nothing => Ok(None),
+            Self::One(value) => Ok(Some(value)),
+            Self::Each(values) | Self::All(values) => {
+                check(values.iter().map(|value| value.len() + 1).sum(), document)?;
+                Ok(Some(array(&values).into()))
+            }
+        }
+    }
 }
 
 /// JSON texts as one array.
@@ -149,43 +169,14 @@ pub(super) fn array<T: AsRef<str>>(values: &[T]) -> String {
     text
 }
 
-fn definite(path: &JpQuery) -> Option<Vec<Step>> {
-    let step = |segment: &Segment| match segment {
-        Segment::Selector(Selector::Name(name)) => Some(Step::Name(name.clone())),
-        Segment::Selector(Selector::Index(index)) => usize::try_from(*index).ok().map(Step::Index),
-        Segment::Selector(Selector::Wildcard | Selector::Slice(..) | Selector::Filter(_))
-        | Segment::Descendant(_)
-        | Segment::Selectors(_) => None,
-    };
-    path.segments.iter().map(step).collect()
-}
-
-fn filters(segment: &Segment) -> bool {
-    let filter = |selector: &Selector| matches!(selector, Selector::Filter(_));
-    match segment {
-        Segment::Descendant(inner) => filters(inner),
-        Segment::Selector(selector) => filter(selector),
-        Segment::Selectors(selectors) => selectors.iter().any(filter),
-    }
-}
-
-/// The parser's complaint, at the place of the source that it is about.
-fn refused(error: &ParseError, read: &Read, source: &str) -> JsonPathError {
-    let bracket = source.find('[').unwrap_or_default();
-    match error {
-        ParseError::PestError(error) => {
-            let at = match error.location {
-                pest::error::InputLocation::Pos(at) | pest::error::InputLocation::Span((at, _)) => at,
-            };
-            let at = read.map.get(at).copied().unwrap_or(source.len());
-            JsonPathError::new(source, at, error.variant.message().replace('_', " "))
+fn definite(path: &Segments) -> Option<Vec<Step>> {
+    let step = |segment: &Segment| match segment.single()? {
+        Selector::Name(name) => Some(Step::Name(name.clone())),
+        Selector::Index(index) => {
+            let distance = usize::try_from(index.unsigned_abs()).ok()?;
+            Some(if *index < 0 { Step::FromEnd(distance) } else { Step::Index(distance) })
         }
-        ParseError::InvalidJsonPath(reason) => JsonPathError::new(source, bracket, lowered(reason)),
-        other => JsonPathError::new(source, bracket, lowered(&other.to_string())),
-    }
-}
-
-fn lowered(text: &str) -> String {
-    let mut chars = text.chars();
-    chars.next().map_or_else(String::new, |first| first.to_lowercase().chain(chars).collect())
+        Selector::Wildcard | Selector::Slice(_) | Selector::Filter(_) => None,
+    };
+    path.0.iter().map(step).collect()
 }

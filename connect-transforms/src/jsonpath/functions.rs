@@ -1,32 +1,36 @@
 //! The functions behind a path.
 
 use super::{
-    Document, JsonPathError, PathError,
+    Document, PathError,
+    compare::compare_numbers,
     expression::{Expression, array},
-    read::{Argument, Call},
+    query::{Evaluation, PathResult},
 };
 use crate::json::{
     Scanner, SyntaxError,
     escape::{quote, unescape},
 };
-use std::{borrow::Cow, cmp::Ordering};
+use std::borrow::Cow;
 
 /// Bytes that any result may have, and how many times larger than the text it may be beyond that.
 const ROOM: usize = 64 << 10;
 const GROWTH_MAX: usize = 16;
 
 /// What a path has found, or a function has made of it.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) enum Input<'a> {
     Nothing,
     One(Cow<'a, str>),
-    Many(Vec<&'a str>),
+    /// Matches of a path that can have many: a function is applied to each of them.
+    Each(Vec<Cow<'a, str>>),
+    /// Matches that functions see as one array.
+    All(Vec<Cow<'a, str>>),
 }
 
 #[derive(Clone, Debug)]
 pub(super) struct Function {
     kind: Kind,
-    arguments: Vec<Value>,
+    arguments: Vec<Argument>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,17 +50,16 @@ enum Kind {
 }
 
 #[derive(Clone, Debug)]
-enum Value {
+pub(super) enum Argument {
     Path(Expression),
     /// A JSON text.
     Literal(String),
 }
 
 impl Function {
-    pub(super) fn new(call: Call, source: &str) -> Result<Self, JsonPathError> {
-        let wrong = |reason: &str| JsonPathError::new(source, call.at, reason);
-        let count = call.arguments.len();
-        let kind = match call.name.as_str() {
+    pub(super) fn new(name: &str, arguments: Vec<Argument>) -> Result<Self, &'static str> {
+        let count = arguments.len();
+        let kind = match name {
             "min" => Kind::Min,
             "max" => Kind::Max,
             "sum" => Kind::Sum,
@@ -66,34 +69,67 @@ impl Function {
             "keys" if count == 0 => Kind::Keys,
             "first" if count == 0 => Kind::First,
             "last" if count == 0 => Kind::Last,
-            "length" | "size" | "keys" | "first" | "last" => {
-                return Err(wrong("this function takes no argument"));
-            }
-            "index" => {
-                Kind::Index(index(&call.arguments).ok_or_else(|| wrong("`index` takes one whole number"))?)
-            }
-            "append" | "concat" if count == 0 => return Err(wrong("this function needs an argument")),
+            "length" | "size" | "keys" | "first" | "last" => return Err("this function takes no argument"),
+            "index" => Kind::Index(index(&arguments).ok_or("`index` takes one whole number")?),
+            "append" | "concat" if count == 0 => return Err("this function needs an argument"),
             "append" => Kind::Append,
             "concat" => Kind::Concat,
             _ => {
-                return Err(wrong(
+                return Err(
                     "no such function: there are min, max, sum, avg, stddev, length, keys, first, last, index, append and concat",
-                ));
+                );
             }
         };
-        let value = |argument| match argument {
-            Argument::Path(read) => Expression::from_read(read, source).map(Value::Path),
-            Argument::Literal(text) => Ok(Value::Literal(text)),
-        };
-        let arguments = call.arguments.into_iter().map(value).collect::<Result<_, _>>()?;
         Ok(Self { kind, arguments })
     }
 
     pub(super) fn apply<'a>(
         &self,
         input: Input<'a>,
-        document: &Document<'a>,
-    ) -> Result<Input<'a>, PathError> {
+        evaluation: &Evaluation<'_, 'a>,
+    ) -> PathResult<Input<'a>> {
+        let arguments = self
+            .arguments
+            .iter()
+            .map(|argument| argument.input(evaluation))
+            .collect::<PathResult<Vec<_>>>()?;
+        match input {
+            Input::Each(values) if self.is_of_each(&values) => {
+                let (mut results, mut length) = (Vec::with_capacity(values.len()), 0);
+                for value in values {
+                    let result = self.once(Input::One(value), &arguments, evaluation)?;
+                    let text = result.into_value(evaluation.document)?.unwrap_or(Cow::Borrowed("null"));
+                    length += text.len() + 1;
+                    check(length, evaluation.document)?;
+                    results.push(text);
+                }
+                Ok(Input::Each(results))
+            }
+            Input::Each(values) => self.once(Input::All(values), &arguments, evaluation),
+            input => self.once(input, &arguments, evaluation),
+        }
+    }
+
+    /// Whether it is applied to each of the matches. A function of the elements of arrays is one of all matches if none
+    /// of them is an array.
+    fn is_of_each(&self, values: &[Cow<'_, str>]) -> bool {
+        match self.kind {
+            Kind::Length | Kind::Keys | Kind::Append | Kind::Concat => true,
+            Kind::Min | Kind::Max | Kind::Sum | Kind::Avg | Kind::Stddev => {
+                values.iter().any(|value| is_array(value))
+            }
+            Kind::First | Kind::Last | Kind::Index(_) => values.iter().any(|value| is_array(value)),
+        }
+    }
+
+    fn once<'a>(
+        &self,
+        input: Input<'a>,
+        arguments: &[Input<'a>],
+        evaluation: &Evaluation<'_, 'a>,
+    ) -> PathResult<Input<'a>> {
+        evaluation.budget.spend(1 + input.bytes() / 64)?;
+        let document = evaluation.document;
         Ok(match self.kind {
             Kind::Length => length(&input)?.map_or(Input::Nothing, |length| one(length.to_string())),
             Kind::Keys => match &input {
@@ -103,60 +139,26 @@ impl Function {
             Kind::First => element(input, 0)?,
             Kind::Last => element(input, -1)?,
             Kind::Index(index) => element(input, index)?,
-            Kind::Append => self.append(&input, document)?,
-            Kind::Concat => self.concat(&input, document)?,
+            Kind::Append => append(input, arguments, document)?,
+            Kind::Concat => concat(&input, arguments, document)?,
             Kind::Min | Kind::Max | Kind::Sum | Kind::Avg | Kind::Stddev => {
-                self.aggregate(&input, document)?
+                self.aggregate(&input, arguments)?
             }
         })
     }
 
-    fn append<'a>(&self, input: &Input<'a>, document: &Document<'a>) -> Result<Input<'a>, PathError> {
-        if matches!(input, Input::Nothing) {
-            return Ok(Input::Nothing);
-        }
-        let mut values: Vec<Cow<'_, str>> = items(input)?.into_iter().map(Cow::Borrowed).collect();
-        for argument in &self.arguments {
-            values.extend(argument.value(document)?);
-        }
-        check(values.iter().map(|value| value.len() + 1).sum(), document)?;
-        Ok(one(array(&values)))
-    }
-
-    /// Strings of the input array (or the input itself, if it is a string), then all arguments as text.
-    fn concat<'a>(&self, input: &Input<'a>, document: &Document<'a>) -> Result<Input<'a>, PathError> {
-        let mut text = String::new();
-        for item in items(input)?.into_iter().filter(|item| item.starts_with('"')) {
-            push_text(item, &mut text);
-            check(text.len(), document)?;
-        }
-        for argument in &self.arguments {
-            if let Some(value) = argument.value(document)? {
-                push_text(&value, &mut text);
-                check(text.len(), document)?;
-            }
-        }
-        let mut json = Vec::new();
-        quote(&text, &mut json);
-        Ok(one(String::from_utf8(json).expect("escaped text is text")))
-    }
-
-    fn aggregate<'a>(&self, input: &Input<'a>, document: &Document<'a>) -> Result<Input<'a>, PathError> {
-        let mut given = Vec::new();
-        for argument in &self.arguments {
-            given.push(argument.input(document)?);
-        }
+    fn aggregate<'a>(&self, input: &Input<'a>, arguments: &[Input<'a>]) -> PathResult<Input<'a>> {
         let mut numbers = Vec::new();
-        for input in std::iter::once(input).chain(&given) {
+        for input in std::iter::once(input).chain(arguments) {
             numbers.extend(items(input)?.into_iter().filter(|item| is_number(item)));
         }
         if numbers.is_empty() {
             return Ok(Input::Nothing);
         }
         let result = match self.kind {
-            Kind::Min => numbers.into_iter().min_by(|a, b| compare(a, b)).map(str::to_owned),
+            Kind::Min => numbers.into_iter().min_by(|a, b| compare_numbers(a, b)).map(str::to_owned),
             // The first of equal ones, as `min` does.
-            Kind::Max => numbers.into_iter().rev().max_by(|a, b| compare(a, b)).map(str::to_owned),
+            Kind::Max => numbers.into_iter().rev().max_by(|a, b| compare_numbers(a, b)).map(str::to_owned),
             Kind::Sum => Some(sum(&numbers).ok_or(PathError::Infinite("sum"))?),
             Kind::Avg => Some(double(mean(&numbers)).ok_or(PathError::Infinite("avg"))?),
             _ => {
@@ -170,27 +172,68 @@ impl Function {
     }
 }
 
-impl Value {
-    fn value<'v, 'a: 'v>(&'v self, document: &Document<'a>) -> Result<Option<Cow<'v, str>>, PathError> {
+impl Argument {
+    fn input<'a>(&self, evaluation: &Evaluation<'_, 'a>) -> PathResult<Input<'a>> {
         match self {
-            Self::Path(expression) => expression.value(document),
-            Self::Literal(text) => Ok(Some(Cow::Borrowed(text))),
-        }
-    }
-
-    fn input<'a>(&self, document: &Document<'a>) -> Result<Input<'a>, PathError> {
-        match self {
-            Self::Path(expression) => expression.input(document),
+            Self::Path(expression) => expression.input(evaluation),
             Self::Literal(text) => Ok(one(text.clone())),
         }
     }
+}
+
+impl Input<'_> {
+    fn bytes(&self) -> usize {
+        match self {
+            Self::Nothing => 0,
+            Self::One(value) => value.len(),
+            Self::Each(values) | Self::All(values) => values.iter().map(|value| value.len()).sum(),
+        }
+    }
+}
+
+/// The array with more elements behind it; what is no array stays as it is.
+fn append<'a>(input: Input<'a>, arguments: &[Input<'a>], document: &Document<'a>) -> PathResult<Input<'a>> {
+    match &input {
+        Input::Nothing => return Ok(input),
+        Input::One(value) if !is_array(value) => return Ok(input),
+        Input::One(_) | Input::Each(_) | Input::All(_) => {}
+    }
+    let mut values: Vec<Cow<'_, str>> = items(&input)?.into_iter().map(Cow::Borrowed).collect();
+    for argument in arguments {
+        values.extend(argument.clone().into_value(document)?);
+    }
+    check(values.iter().map(|value| value.len() + 1).sum(), document)?;
+    Ok(one(array(&values)))
+}
+
+/// Strings of the input array (or the input itself, if it is a string), then all arguments as text.
+fn concat<'a>(input: &Input<'a>, arguments: &[Input<'a>], document: &Document<'a>) -> PathResult<Input<'a>> {
+    let mut text = String::new();
+    for item in items(input)?.into_iter().filter(|item| item.starts_with('"')) {
+        push_text(item, &mut text);
+        check(text.len(), document)?;
+    }
+    for argument in arguments {
+        if let Some(value) = argument.clone().into_value(document)? {
+            push_text(&value, &mut text);
+            check(text.len(), document)?;
+        }
+    }
+    let mut json = Vec::new();
+    quote(&text, &mut json);
+    Ok(one(String::from_utf8(json).expect("escaped text is text")))
+}
+
+fn is_array(value: &str) -> bool {
+    value.starts_with('[')
 }
 
 fn one<'a>(text: String) -> Input<'a> {
     Input::One(Cow::Owned(text))
 }
 
-fn check(length: usize, document: &Document<'_>) -> Result<(), PathError> {
+/// Bounds the size of a result.
+pub(super) fn check(length: usize, document: &Document<'_>) -> PathResult<()> {
     let limit = ROOM.saturating_add(GROWTH_MAX.saturating_mul(document.text.len()));
     if length > limit { Err(PathError::TooLarge(limit)) } else { Ok(()) }
 }
@@ -208,7 +251,7 @@ pub(super) fn child_names<'a>(input: &Input<'a>) -> Result<Input<'a>, PathError>
     let values: Vec<&str> = match input {
         Input::Nothing => return Ok(Input::Nothing),
         Input::One(value) => vec![value],
-        Input::Many(values) => values.clone(),
+        Input::Each(values) | Input::All(values) => values.iter().map(AsRef::as_ref).collect(),
     };
     let mut names = Vec::new();
     for value in values.into_iter().filter(|value| value.starts_with('{')) {
@@ -223,7 +266,7 @@ fn items<'i>(input: &'i Input<'_>) -> Result<Vec<&'i str>, SyntaxError> {
         Input::Nothing => Ok(Vec::new()),
         Input::One(value) if value.starts_with('[') => children(value),
         Input::One(value) => Ok(vec![value]),
-        Input::Many(values) => Ok(values.clone()),
+        Input::Each(values) | Input::All(values) => Ok(values.iter().map(AsRef::as_ref).collect()),
     }
 }
 
@@ -268,7 +311,7 @@ fn each_child<'t>(container: &'t str, mut child: impl FnMut(&'t str, &'t str)) -
 fn length(input: &Input<'_>) -> Result<Option<usize>, SyntaxError> {
     match input {
         Input::Nothing => Ok(None),
-        Input::Many(values) => Ok(Some(values.len())),
+        Input::Each(values) | Input::All(values) => Ok(Some(values.len())),
         Input::One(value) => match value.as_bytes().first() {
             Some(b'[' | b'{') => children(value).map(|values| Some(values.len())),
             Some(b'"') => {
@@ -284,7 +327,7 @@ fn length(input: &Input<'_>) -> Result<Option<usize>, SyntaxError> {
 /// The element with this number; a negative one counts from the end.
 fn element<'a>(input: Input<'a>, index: i64) -> Result<Input<'a>, PathError> {
     let items: Vec<Cow<'a, str>> = match input {
-        Input::Many(values) => values.into_iter().map(Cow::Borrowed).collect(),
+        Input::Each(values) | Input::All(values) => values,
         Input::One(Cow::Borrowed(value)) if value.starts_with('[') => {
             children(value)?.into_iter().map(Cow::Borrowed).collect()
         }
@@ -313,14 +356,6 @@ fn is_number(json: &str) -> bool {
 
 fn to_f64(number: &str) -> f64 {
     number.parse().unwrap_or(f64::NAN)
-}
-
-/// Whole numbers exactly, others as doubles.
-fn compare(a: &str, b: &str) -> Ordering {
-    match (a.parse::<i128>(), b.parse::<i128>()) {
-        (Ok(a), Ok(b)) => a.cmp(&b),
-        _ => to_f64(a).total_cmp(&to_f64(b)),
-    }
 }
 
 fn sum(numbers: &[&str]) -> Option<String> {

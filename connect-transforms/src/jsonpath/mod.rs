@@ -1,9 +1,14 @@
-//! JSONPath: RFC 9535 through `jsonpath-rust`, with what the product documents of Jayway's dialect.
+//! JSONPath: RFC 9535, with Jayway's extensions.
 
+mod compare;
+mod conditions;
+mod cursor;
 mod expression;
+mod filter;
 mod functions;
+mod model;
+mod parse;
 mod query;
-mod read;
 #[cfg(test)]
 mod tests;
 
@@ -33,21 +38,52 @@ use std::{borrow::Cow, cell::OnceCell, fmt, str::FromStr};
 /// | `$.a.append("x")` | the array (or the matches) with more elements behind it |
 /// | `$.concat($.a, "#", $.b)` | the texts, one behind the other; what is missing or `null` adds nothing |
 ///
-/// Arguments of functions are paths, strings in either kind of quotes, numbers, `true`, `false` and `null`. `min`, `max`,
-/// `sum`, `avg` and `stddev` also take paths: `$.sum($.a, $..b)`. One `)` too many at the end is let pass, because the
-/// product's own documentation has it. In filters the functions of the RFC exist (`length`, `count`, `value`, `match`,
-/// `search`) and `in`, `nin`, `any_of`, `none_of` and `subset_of`.
+/// Arguments of functions are paths and JSON literals, with strings in either kind of quotes. `min`, `max`, `sum`, `avg`
+/// and `stddev` also take paths: `$.sum($.a, $..b)`. One `)` too many at the end is let pass, because the product's own
+/// documentation has it.
+///
+/// In filters there are the functions of the RFC (`length`, `count`, `value`, `match`, `search`), and of Jayway's dialect:
+///
+/// | written | true if |
+/// |---|---|
+/// | `@.a in ['x', 1]`, `@.a nin $.list` | the value is (not) an element of the list |
+/// | `@.a subsetof [1, 2]`, `anyof`, `noneof`, `all` | all, any or none of the elements of `@.a` are in the list, or all of the list in `@.a` |
+/// | `@.a contains 'x'` | the array has this element, or the text this part |
+/// | `@.a size 2`, `@.a empty true` | the array or text has so many elements or characters; it is empty, as an object too |
+/// | `@.a =~ /x.*/i` | the pattern matches the whole text of a scalar, or of any element of an array; flags are `i`, `m`, `s`, `u`, `x` |
+/// | `@.a.length() > 1` | a function behind the path has this result |
+/// | `===`, `!==` | as `==` and `!=`, which never take a text for a number |
+///
+/// In patterns `\w`, `\d`, `\s` and `\b` are ASCII, as in Java; those of `=~` can have Java's classes too (`\p{Alpha}`, `&&`).
+/// Words can stand in upper case; `in`, `nin`, `any_of`, `none_of` and `subset_of` are functions too: `in(@.a, $.list)`.
+///
+/// # Where the RFC and Jayway differ
+/// What is written as in the RFC has the RFC's result; what only Jayway has, Jayway's, with three exceptions below.
+///
+/// - Several selectors, names too (`$.l[*]['id','q']`), give their matches node by node: `[1,"x",2,"y"]`. Jayway makes an
+///   object of each node.
+/// - `==` never takes `"1"` for `1`, and neither do `in` and its like; Jayway does.
+/// - What `@` finds nothing at is not equal to `null`. `nin` is true of it, and `=~` takes it for an empty text, both as
+///   in Jayway.
+/// - A function behind a path with many matches is applied to each of them: `$.m[*].length()` of `[[1,2],[3]]` is
+///   `[2,1]`, with `null` where it has no result. If the path begins with `$..`, all matches are one array to it. `min`,
+///   `max`, `sum`, `avg`, `stddev`, `first`, `last` and `index` are of all matches together if none of them is an array;
+///   Jayway fails there.
+/// - `length` counts the characters of a text, for which Jayway gives `null`, and `concat` takes a text before its dot.
 ///
 /// # Results
-/// - A **definite** path (keys and indices from the front only) gives one value or none. It is picked straight from the
+/// - A **definite** path (keys and indices, negative ones too) gives one value or none. It is picked straight from the
 ///   bytes: no tree, no limit on nesting, and of everything but the value found only the ends of strings and values are
 ///   looked for. So the text should be known to be JSON.
-/// - Every other path gives all its matches; [`value`](Self::value) makes one array of them, as Jayway does. It needs a
-///   tree: texts of more than 128 levels or more than 1,048,576 values are refused.
+/// - Every other path gives all its matches, in the RFC's order; [`value`](Self::value) makes one array of them. It needs
+///   a tree: texts of more than 128 levels or more than 1,048,576 values are refused.
 /// - Values are slices of the text: `1.0` stays `1.0`. `min`, `max`, `first` and the like give back what stands in the
-///   text; sums of integers are exact, other arithmetic is double precision. Comparisons in filters are too, and take
-///   numbers that differ by less than 2.2e-16 for equal.
+///   text; sums of integers are exact, other arithmetic is double precision. Numbers are compared by their digits, never
+///   rounded: `1.0` equals `1`, and 9007199254740993 is not 9007199254740992.
 /// - Of equal keys in one object the last one counts.
+/// - One evaluation looks at 1,048,576 values and two for each byte of the text at most, and its result has 64 KiB and 16
+///   times the size of the text at most. Paths with several `..`, and filters that look for something in the whole text,
+///   can meet these limits; then the error names them.
 ///
 /// # Example
 /// ```
@@ -63,9 +99,8 @@ use std::{borrow::Cow, cell::OnceCell, fmt, str::FromStr};
 /// ```
 ///
 /// # Performance
-/// Compile once; a definite path then allocates nothing. Time and memory are linear in the text. A path whose work is
-/// not (filters that walk the whole text for each element of it) ends with an error, not with a standstill. The
-/// patterns of `match` and `search` are compiled with the path, so they must be literals.
+/// Compile once; a definite path then allocates nothing. Time and memory are linear in the text. The patterns of `match`,
+/// `search` and `=~` are compiled with the path, so they must be literals.
 #[derive(Clone, Debug)]
 pub struct JsonPath {
     source: String,
@@ -88,9 +123,9 @@ pub(crate) enum PathError {
     #[error(transparent)]
     Tree(#[from] TreeError),
     #[error(
-        "the JSON path needs too many steps in this text: a filter looks at the whole of it again and again"
+        "the JSON path would look at more than {0} values in this text: take out one `..`, or what a filter looks for in the whole text"
     )]
-    Steps,
+    Steps(u64),
     #[error("the result of `{0}()` is no number that JSON can hold")]
     Infinite(&'static str),
     #[error("the result of the JSON path would have more than {0} bytes")]
@@ -110,7 +145,7 @@ impl JsonPath {
     /// # Errors
     /// If it is none, with the character at which that shows.
     pub fn compile(source: &str) -> Result<Self, JsonPathError> {
-        Ok(Self { source: source.to_owned(), expression: Expression::compile(source)? })
+        Ok(Self { source: source.to_owned(), expression: parse::parse(source)? })
     }
 
     /// The expression as it was written.
@@ -119,7 +154,7 @@ impl JsonPath {
         &self.source
     }
 
-    /// Whether it names one place: keys and indices from the front only.
+    /// Whether it names one place: keys and indices only, without functions.
     #[must_use]
     pub fn is_definite(&self) -> bool {
         self.expression.steps().is_some()

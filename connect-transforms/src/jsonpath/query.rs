@@ -1,330 +1,207 @@
-//! What `jsonpath-rust` asks of our tree, within bounds.
-//!
-//! It gives no way to hand anything to the tree while it evaluates, so that what belongs to one evaluation (the steps
-//! left and the compiled patterns) stands in the thread meanwhile.
+//! Following a path that is not definite through the tree of a text, within bounds.
 
-use super::{JsonPathError, PathError};
-use crate::json::tree::{Kind, Members, Node, Text};
-use jsonpath_rust::{
-    parser::model::{
-        Comparable, Comparison, Filter, FilterAtom, FnArg, JpQuery, Literal, Segment, Selector, Test,
-        TestFunction,
-    },
-    query::{js_path_process, queryable::Queryable},
+use super::{
+    Document, PathError,
+    model::{Segment, Segments, Selector, Slice},
 };
-use regex::Regex;
-use std::{
-    borrow::Cow,
-    cell::{Cell, RefCell},
-    sync::Arc,
-};
+use crate::json::tree::{Kind, Node};
+use std::cell::Cell;
 
-/// Steps that every evaluation may take, beside some for each byte of the text.
+/// Values that every evaluation may look at, beside some for each byte of the text.
 const STEPS: u64 = 1 << 20;
-/// Bytes that a compiled pattern may take.
-const PATTERN_MAX: usize = 1 << 20;
 
-thread_local! {
-    static LEFT: Cell<u64> = const { Cell::new(0) };
-    static PATTERNS: RefCell<Option<Arc<[Regex]>>> = const { RefCell::new(None) };
+pub(super) type PathResult<T> = Result<T, PathError>;
+
+/// What is left of the work that one evaluation may do.
+#[derive(Debug)]
+pub(super) struct Budget {
+    left: Cell<u64>,
+    limit: u64,
 }
 
-/// A path that is not definite, its patterns compiled.
+/// One evaluation of one expression: its text, and what it may cost with all paths and functions in it.
+#[derive(Debug)]
+pub(super) struct Evaluation<'d, 'a> {
+    pub(super) document: &'d Document<'a>,
+    pub(super) budget: Budget,
+}
+
+/// A path that is not definite, with the literals of its filters as JSON texts.
 #[derive(Clone, Debug)]
 pub(super) struct Query {
-    path: JpQuery,
-    patterns: Arc<[Regex]>,
+    pub(super) path: Segments,
+    pub(super) literals: Vec<String>,
+}
+
+/// Finds the nodes of paths in one tree.
+pub(super) struct Finder<'r, 'a> {
+    pub(super) evaluation: &'r Evaluation<'r, 'a>,
+    pub(super) root: &'r Node<'a>,
+    pub(super) literals: &'r [Node<'r>],
+}
+
+impl Budget {
+    /// Takes steps.
+    pub(super) fn spend(&self, steps: usize) -> PathResult<()> {
+        match self.left.get().checked_sub(steps as u64) {
+            Some(left) => {
+                self.left.set(left);
+                Ok(())
+            }
+            None => Err(PathError::Steps(self.limit)),
+        }
+    }
+}
+
+impl<'d, 'a> Evaluation<'d, 'a> {
+    pub(super) fn new(document: &'d Document<'a>) -> Self {
+        let limit = STEPS + 2 * document.text.len() as u64;
+        Self { document, budget: Budget { left: Cell::new(limit), limit } }
+    }
 }
 
 impl Query {
-    pub(super) fn new(mut path: JpQuery, source: &str) -> Result<Self, JsonPathError> {
-        let mut patterns = Patterns { source, compiled: Vec::new() };
-        patterns.segments(&mut path.segments)?;
-        Ok(Self { path, patterns: patterns.compiled.into() })
-    }
-
     /// The texts of all matches.
-    pub(super) fn run<'a>(&self, tree: &Node<'a>) -> Result<Vec<&'a str>, PathError> {
-        LEFT.set(STEPS + 2 * tree.raw.len() as u64);
-        PATTERNS.set(Some(Arc::clone(&self.patterns)));
-        let found = js_path_process(&self.path, tree);
-        PATTERNS.set(None);
-        if LEFT.get() == 0 {
-            return Err(PathError::Steps);
-        }
-        Ok(found.map(|found| found.into_iter().map(|found| found.val.raw).collect()).unwrap_or_default())
+    pub(super) fn run<'a>(&self, evaluation: &Evaluation<'_, 'a>) -> PathResult<Vec<&'a str>> {
+        let root = evaluation.document.tree()?;
+        let literals =
+            self.literals.iter().map(|literal| Node::parse(literal)).collect::<Result<Vec<_>, _>>()?;
+        let finder = Finder { evaluation, root, literals: &literals };
+        Ok(finder.nodes(&self.path, root)?.into_iter().map(|node| node.raw).collect())
     }
 }
 
-/// Takes steps; `false`: none are left. Then everything looks empty, so that the evaluation ends soon.
-fn spend(steps: usize) -> bool {
-    let left = LEFT.get().saturating_sub(steps as u64 + 1);
-    LEFT.set(left);
-    left > 0
-}
-
-impl<'a> Queryable for Node<'a> {
-    fn get(&self, key: &str) -> Option<&Self> {
-        if spend(0) { self.get(key) } else { None }
-    }
-
-    fn as_array(&self) -> Option<&Vec<Self>> {
-        match &self.kind {
-            Kind::Array(elements) if spend(elements.len()) => Some(elements),
-            _ => None,
-        }
-    }
-
-    /// The names are left out: they only go into paths, one copy for each descendant, which nobody asks for here.
-    fn as_object(&self) -> Option<Vec<(&str, &Self)>> {
-        match &self.kind {
-            Kind::Object(members) if spend(members.list.len()) => {
-                Some(members.list.iter().map(|(_, node)| ("", node)).collect())
+impl<'r, 'a> Finder<'r, 'a> {
+    /// All matches of a path from `node` on, in the order of RFC 9535: segment by segment, and node by node in each.
+    pub(super) fn nodes(&self, path: &Segments, node: &'r Node<'a>) -> PathResult<Vec<&'r Node<'a>>> {
+        let mut found = vec![node];
+        for segment in &path.0 {
+            let mut next = Vec::new();
+            for node in found {
+                self.step(segment, node, &mut next)?;
             }
-            _ => None,
+            found = next;
         }
+        Ok(found)
     }
 
-    fn as_str(&self) -> Option<&str> {
-        match &self.kind {
-            Kind::Text(text) if spend(self.raw.len() / 64) => Some(text.as_str()),
-            _ => None,
-        }
-    }
-
-    fn as_i64(&self) -> Option<i64> {
-        match self.kind {
-            Kind::Number => self.raw.parse().ok(),
-            Kind::Int(number) => Some(number),
-            _ => None,
-        }
-    }
-
-    /// Nothing for what is beyond all doubles: it is then compared as text.
-    fn as_f64(&self) -> Option<f64> {
-        match self.kind {
-            Kind::Number if spend(self.raw.len() / 64) => {
-                self.raw.parse().ok().filter(|n: &f64| n.is_finite())
-            }
-            Kind::Int(number) => Some(number as f64),
-            Kind::Float(number) => Some(number),
-            _ => None,
-        }
-    }
-
-    fn as_bool(&self) -> Option<bool> {
-        match self.kind {
-            Kind::Bool(yes) => Some(yes),
-            _ => None,
-        }
-    }
-
-    fn null() -> Self {
-        Self::default()
-    }
-
-    fn extension_custom(name: &str, args: Vec<Cow<'_, Self>>) -> Self {
-        if let Ok(number) = name.parse::<usize>() {
-            return matches(number, &args).into();
-        }
-        let [left, right] = args.as_slice() else {
-            return Self::null();
-        };
-        let Some(right) = right.as_array() else {
-            return Self::null();
-        };
-        let holds = |element: &Self| right.iter().any(|other| spend(0) && other == element);
-        match (name, left.as_array()) {
-            ("in", _) => holds(left).into(),
-            ("nin", _) => (!holds(left)).into(),
-            ("none_of", Some(left)) => (!left.iter().any(holds)).into(),
-            ("any_of", Some(left)) => left.iter().any(holds).into(),
-            ("subset_of", Some(left)) => left.iter().all(holds).into(),
-            _ => Self::null(),
-        }
-    }
-}
-
-/// Whether the one text matches the pattern with this number.
-fn matches(number: usize, args: &[Cow<'_, Node<'_>>]) -> bool {
-    let [text] = args else {
-        return false;
-    };
-    PATTERNS.with_borrow(|patterns| {
-        let pattern = patterns.as_ref().and_then(|patterns| patterns.get(number));
-        pattern.zip(text.as_str()).is_some_and(|(pattern, text)| pattern.is_match(text))
-    })
-}
-
-impl PartialEq for Node<'_> {
-    fn eq(&self, other: &Self) -> bool {
-        if !spend(self.raw.len() / 64) {
-            return false;
-        }
-        match (&self.kind, &other.kind) {
-            (Kind::Null, Kind::Null) => true,
-            (Kind::Bool(a), Kind::Bool(b)) => a == b,
-            (Kind::Text(a), Kind::Text(b)) => a.as_str() == b.as_str(),
-            (Kind::Array(a), Kind::Array(b)) => a == b,
-            (Kind::Object(a), Kind::Object(b)) => equal_members(a, b),
-            (Kind::Number, Kind::Number) if self.raw == other.raw => true,
-            _ => match (Queryable::as_f64(self), Queryable::as_f64(other)) {
-                (Some(a), Some(b)) => a == b,
-                _ => false,
-            },
-        }
-    }
-}
-
-fn equal_members(a: &Members<'_>, b: &Members<'_>) -> bool {
-    a.list.len() == b.list.len()
-        && a.list.iter().all(|(key, node)| b.get(key.as_str()).is_some_and(|other| node == other))
-}
-
-impl From<&str> for Node<'_> {
-    fn from(text: &str) -> Self {
-        text.to_owned().into()
-    }
-}
-
-impl From<String> for Node<'_> {
-    fn from(text: String) -> Self {
-        Self::computed(Kind::Text(Text::owned(text)))
-    }
-}
-
-impl From<bool> for Node<'_> {
-    fn from(yes: bool) -> Self {
-        Self::computed(Kind::Bool(yes))
-    }
-}
-
-impl From<i64> for Node<'_> {
-    fn from(number: i64) -> Self {
-        Self::computed(Kind::Int(number))
-    }
-}
-
-impl From<f64> for Node<'_> {
-    fn from(number: f64) -> Self {
-        Self::computed(Kind::Float(number))
-    }
-}
-
-impl From<Vec<Self>> for Node<'_> {
-    fn from(elements: Vec<Self>) -> Self {
-        Self::computed(Kind::Array(elements))
-    }
-}
-
-/// Compiles the patterns of `match` and `search`, which `jsonpath-rust` would compile anew for every element, and puts
-/// a call of our own in their place, named by the number of the pattern.
-struct Patterns<'s> {
-    source: &'s str,
-    compiled: Vec<Regex>,
-}
-
-impl Patterns<'_> {
-    fn segments(&mut self, segments: &mut [Segment]) -> Result<(), JsonPathError> {
-        segments.iter_mut().try_for_each(|segment| self.segment(segment))
-    }
-
-    fn segment(&mut self, segment: &mut Segment) -> Result<(), JsonPathError> {
-        match segment {
-            Segment::Descendant(inner) => self.segment(inner),
-            Segment::Selector(selector) => self.selector(selector),
-            Segment::Selectors(selectors) => {
-                selectors.iter_mut().try_for_each(|selector| self.selector(selector))
+    /// The one match of a path that leads to one place.
+    pub(super) fn single(&self, path: &Segments, mut node: &'r Node<'a>) -> PathResult<Option<&'r Node<'a>>> {
+        self.spend(path.0.len())?;
+        for selector in path.0.iter().filter_map(Segment::single) {
+            let child = match selector {
+                Selector::Name(name) => node.get(name),
+                Selector::Index(index) => element(node, *index),
+                Selector::Wildcard | Selector::Slice(_) | Selector::Filter(_) => None,
+            };
+            match child {
+                Some(child) => node = child,
+                None => return Ok(None),
             }
         }
+        Ok(Some(node))
     }
 
-    fn selector(&mut self, selector: &mut Selector) -> Result<(), JsonPathError> {
-        match selector {
-            Selector::Filter(filter) => self.filter(filter),
-            Selector::Name(_) | Selector::Wildcard | Selector::Index(_) | Selector::Slice(..) => Ok(()),
+    pub(super) fn spend(&self, steps: usize) -> PathResult<()> {
+        self.evaluation.budget.spend(steps)
+    }
+
+    fn step(&self, segment: &Segment, node: &'r Node<'a>, found: &mut Vec<&'r Node<'a>>) -> PathResult<()> {
+        if !segment.descends {
+            return self.select(&segment.selectors, node, found);
         }
-    }
-
-    fn filter(&mut self, filter: &mut Filter) -> Result<(), JsonPathError> {
-        match filter {
-            Filter::Or(filters) | Filter::And(filters) => {
-                filters.iter_mut().try_for_each(|filter| self.filter(filter))
+        // Those that are still to be visited, the next one at the end.
+        let mut waiting = vec![node];
+        while let Some(node) = waiting.pop() {
+            self.spend(1)?;
+            self.select(&segment.selectors, node, found)?;
+            match &node.kind {
+                Kind::Array(elements) => waiting.extend(elements.iter().rev()),
+                Kind::Object(members) => waiting.extend(members.list.iter().rev().map(|(_, node)| node)),
+                _ => {}
             }
-            Filter::Atom(FilterAtom::Filter { expr, .. }) => self.filter(expr),
-            Filter::Atom(FilterAtom::Test { expr, .. }) => self.test(expr),
-            Filter::Atom(FilterAtom::Comparison(comparison)) => match &mut **comparison {
-                Comparison::Eq(a, b)
-                | Comparison::Ne(a, b)
-                | Comparison::Gt(a, b)
-                | Comparison::Gte(a, b)
-                | Comparison::Lt(a, b)
-                | Comparison::Lte(a, b) => [a, b].into_iter().try_for_each(|side| match side {
-                    Comparable::Function(function) => self.function(function),
-                    Comparable::Literal(_) | Comparable::SingularQuery(_) => Ok(()),
-                }),
-            },
         }
-    }
-
-    fn test(&mut self, test: &mut Test) -> Result<(), JsonPathError> {
-        match test {
-            Test::RelQuery(segments) => self.segments(segments),
-            Test::AbsQuery(path) => self.segments(&mut path.segments),
-            Test::Function(function) => self.function(function),
-        }
-    }
-
-    fn argument(&mut self, argument: &mut FnArg) -> Result<(), JsonPathError> {
-        match argument {
-            FnArg::Literal(_) => Ok(()),
-            FnArg::Test(test) => self.test(test),
-            FnArg::Filter(filter) => self.filter(filter),
-        }
-    }
-
-    fn function(&mut self, function: &mut TestFunction) -> Result<(), JsonPathError> {
-        let (text, pattern, name) = match function {
-            TestFunction::Match(text, pattern) => (text, pattern, "match"),
-            TestFunction::Search(text, pattern) => (text, pattern, "search"),
-            TestFunction::Custom(_, arguments) => {
-                return arguments.iter_mut().try_for_each(|argument| self.argument(argument));
-            }
-            TestFunction::Length(argument) => return self.argument(argument),
-            TestFunction::Value(argument) | TestFunction::Count(argument) => return self.argument(argument),
-        };
-        self.argument(text)?;
-        let at = self.source.find(&format!("{name}(")).unwrap_or_default();
-        let FnArg::Literal(Literal::String(pattern)) = pattern else {
-            return Err(JsonPathError::new(self.source, at, "the pattern must stand here as a string"));
-        };
-        let compiled = regex::RegexBuilder::new(&i_regexp(pattern, name == "match"))
-            .size_limit(PATTERN_MAX)
-            .build()
-            .map_err(|e| JsonPathError::new(self.source, at, crate::pattern::reason(&e)))?;
-        self.compiled.push(compiled);
-        let number = (self.compiled.len() - 1).to_string();
-        *function = TestFunction::Custom(number, vec![text.clone()]);
         Ok(())
     }
+
+    fn select(
+        &self,
+        selectors: &[Selector],
+        node: &'r Node<'a>,
+        found: &mut Vec<&'r Node<'a>>,
+    ) -> PathResult<()> {
+        for selector in selectors {
+            self.spend(1)?;
+            match selector {
+                Selector::Name(name) => found.extend(node.get(name)),
+                Selector::Index(index) => found.extend(element(node, *index)),
+                Selector::Wildcard => self.each_child(node, |child| {
+                    found.push(child);
+                    Ok(())
+                })?,
+                Selector::Slice(slice) => {
+                    if let Kind::Array(elements) = &node.kind {
+                        for at in slice.of(elements.len()) {
+                            self.spend(1)?;
+                            found.push(&elements[at]);
+                        }
+                    }
+                }
+                Selector::Filter(condition) => self.each_child(node, |child| {
+                    if self.holds(condition, child)? {
+                        found.push(child);
+                    }
+                    Ok(())
+                })?,
+            }
+        }
+        Ok(())
+    }
+
+    fn each_child(
+        &self,
+        node: &'r Node<'a>,
+        mut each: impl FnMut(&'r Node<'a>) -> PathResult<()>,
+    ) -> PathResult<()> {
+        match &node.kind {
+            Kind::Array(elements) => elements.iter().try_for_each(|child| {
+                self.spend(1)?;
+                each(child)
+            }),
+            Kind::Object(members) => members.list.iter().try_for_each(|(_, child)| {
+                self.spend(1)?;
+                each(child)
+            }),
+            _ => Ok(()),
+        }
+    }
 }
 
-/// A pattern of RFC 9485 in the syntax of the crate `regex`: its dot matches neither kind of line break.
-fn i_regexp(pattern: &str, whole: bool) -> String {
-    let mut translated = String::with_capacity(pattern.len());
-    let (mut class, mut escaped) = (false, false);
-    for c in pattern.chars() {
-        match c {
-            '.' if !class && !escaped => {
-                translated.push_str(r"[^\n\r]");
-                continue;
-            }
-            '[' if !escaped => class = true,
-            ']' if !escaped => class = false,
-            _ => {}
-        }
-        escaped = c == '\\' && !escaped;
-        translated.push(c);
+/// The element with this number; a negative one counts from the end.
+fn element<'r, 'a>(node: &'r Node<'a>, index: i64) -> Option<&'r Node<'a>> {
+    let Kind::Array(elements) = &node.kind else {
+        return None;
+    };
+    let at = if index < 0 { index + elements.len() as i64 } else { index };
+    usize::try_from(at).ok().and_then(|at| elements.get(at))
+}
+
+impl Slice {
+    /// The indices that it selects of so many elements.
+    fn of(self, length: usize) -> impl Iterator<Item = usize> {
+        let length = length as i64;
+        let from_start = |bound: i64| if bound < 0 { bound + length } else { bound };
+        let (first, last) = if self.step < 0 { (-1, length - 1) } else { (0, length) };
+        let bound = |given: Option<i64>, default| given.map_or(default, from_start).clamp(first, last);
+        let (start, end) = if self.step < 0 {
+            (bound(self.start, last), bound(self.end, first))
+        } else {
+            (bound(self.start, first), bound(self.end, last))
+        };
+        let selected = move |at: &i64| if self.step < 0 { *at > end } else { *at < end };
+        let first = (self.step != 0).then_some(start);
+        std::iter::successors(first, move |at| at.checked_add(self.step))
+            .take_while(selected)
+            .filter_map(|at| usize::try_from(at).ok())
     }
-    if whole { format!(r"\A(?:{translated})\z") } else { translated }
 }

@@ -1,3 +1,6 @@
+mod filters;
+mod selection;
+
 use super::*;
 use proptest::prelude::*;
 
@@ -17,7 +20,7 @@ fn rfc_paths_give_all_matches_and_definite_ones_the_value() {
     for (path, expected) in [
         ("$.store.bicycle.color", Some("\"red\"")),
         ("$['store'][\"book\"][1].title", Some("\"Sword\"")),
-        ("$.store.book[-1].title", Some("[\"Moby\"]")),
+        ("$.store.book[-1].title", Some("\"Moby\"")),
         ("$.store.book[*].title", Some(r#"["Sayings","Sword","Moby"]"#)),
         ("$.store.book[0,2].price", Some("[8.95,8.99]")),
         ("$.store.book[:2].price", Some("[8.95,12.99]")),
@@ -29,17 +32,13 @@ fn rfc_paths_give_all_matches_and_definite_ones_the_value() {
         ("$.store.book[?match(@.title, 'S.*')].title", Some(r#"["Sayings","Sword"]"#)),
         ("$.store.book[?search(@.title, '^.o')].title", Some(r#"["Moby"]"#)),
         ("$.store.book[?length(@.title) == 4].title", Some(r#"["Moby"]"#)),
-        ("$.store.book[?@.category in ['x']].title", None),
+        ("$.store.book[?@.category in ['reference']].title", Some("[\"Sayings\"]")),
         ("$.nothing", None),
         ("$.nothing[*]", Some("[]")),
         ("$.expensive[0]", None),
         ("$.expensive", Some("10")),
     ] {
-        if path.contains(" in ") {
-            assert!(JsonPath::compile(path).is_err(), "{path}");
-        } else {
-            assert_eq!(value(path, STORE).as_deref(), expected, "{path}");
-        }
+        assert_eq!(value(path, STORE).as_deref(), expected, "{path}");
     }
     assert_eq!(value("$", " [1.0, 2] ").as_deref(), Some("[1.0, 2]"));
 }
@@ -114,7 +113,6 @@ fn an_expression_that_does_not_compile_is_an_error_at_the_character() {
         ("$.a.sum().b", 10, "only functions"),
         ("$.a~", 3, "stands behind"),
         ("$.*~.a", 4, "nothing may follow"),
-        ("$[?@.a.length() > 2]", 6, "length(…)"),
         ("$[?match(@.a, @.b)]", 3, "must stand here"),
         ("$[?match(@.a, '(?=x)')]", 3, "look-around"),
         ("$[?match(@.a, 'a{1000}{1000}')]", 3, "bytes"),
@@ -143,8 +141,9 @@ fn what_is_not_json_is_poison_with_the_byte() {
 fn a_hundred_thousand_children_take_linear_time() {
     let elements: Vec<String> = (0..100_000).map(|n| format!(r#"{{"id":{n},"name":"n{n}"}}"#)).collect();
     let json = format!(r#"{{"limit":99990,"list":[{}]}}"#, elements.join(","));
-    assert_eq!(value("$.list[?@.id >= $.limit].id.length()", &json).as_deref(), Some("10"));
-    assert_eq!(value("$.list[?match(@.name, 'n9999.')].id.length()", &json).as_deref(), Some("10"));
+    let count = |path: &str| JsonPath::compile(path).unwrap().select(json.as_bytes()).unwrap().len();
+    assert_eq!(count("$.list[?@.id >= $.limit].id"), 10);
+    assert_eq!(count("$.list[?match(@.name, 'n9999.')].id"), 10);
     assert_eq!(value("$..name.length()", &json).as_deref(), Some("100000"));
     assert_eq!(value("$.list[99999].id", &json).as_deref(), Some("99999"));
     let members: Vec<String> = (0..100_000).map(|n| format!("\"k{n}\":{n}")).collect();
@@ -155,16 +154,17 @@ fn a_hundred_thousand_children_take_linear_time() {
 #[test]
 fn work_that_is_not_linear_ends_with_an_error() {
     let json = format!("[{}1]", "1,".repeat(50_000));
-    for path in ["$[?$[?@ == 2]]", "$[?@ == 2 || none_of($, $)]", "$[?length($) == 1]"] {
+    for path in ["$[?$[?@ == 2]]", "$[?@ == 2 || none_of($, $)]", "$[?count($.*) == 1]"] {
         let error = JsonPath::compile(path).unwrap().value(json.as_bytes()).unwrap_err();
-        assert!(error.report().contains("too many steps"), "{}", error.report());
+        assert!(error.report().contains("would look at more than"), "{}", error.report());
     }
 }
 
 #[test]
 fn a_long_key_is_not_copied_for_each_of_its_children() {
     let json = format!("{{\"{}\":[{}1]}}", "k".repeat(1 << 20), "1,".repeat(200_000));
-    assert_eq!(value("$.*.*.length()", &json).as_deref(), Some("200001"));
+    let path = JsonPath::compile("$.*.*").unwrap();
+    assert_eq!(path.select(json.as_bytes()).unwrap().len(), 200_001);
 }
 
 #[test]
