@@ -70,7 +70,7 @@ connect_core::config! {
         /// The checksum that goes with each write. Buckets with object lock demand one. `auto` sends none until the
         /// store demands one, and `Content-MD5` from then on.
         "store.checksum.algorithm" => checksum: Checksum = Checksum::Auto, group: "Store";
-        /// The longest wait for the answer to one request.
+        /// The longest wait for the answer to one request, completions excepted.
         "request.timeout.ms" => request_timeout: Duration = Duration::from_secs(60), range: Duration::from_millis(100).., group: "Store";
         /// The longest wait until the store has put the parts of an object together, which takes COS minutes.
         "completion.timeout.ms" => completion_timeout: Duration = Duration::from_secs(600), range: Duration::from_millis(100).., group: "Store";

@@ -2,6 +2,8 @@
 //! its own file.
 
 mod fs;
+#[cfg(any(feature = "s3", feature = "cos"))]
+mod limited;
 mod location;
 #[cfg(any(feature = "s3", feature = "cos"))]
 mod opendal_store;

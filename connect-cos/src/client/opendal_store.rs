@@ -7,6 +7,7 @@
 
 use super::{
     Found, Object, Store, Upload,
+    limited::Limited,
     refusal::{BodyDigest, Reading},
 };
 use crate::{
@@ -20,7 +21,7 @@ use futures_util::TryStreamExt;
 use opendal::{
     HttpTransporter, Metadata, OperationContext, Operator, Writer, layers::CapabilityOverrideLayer,
 };
-use std::{collections::HashMap, future::Future, sync::Arc, time::Duration};
+use std::{collections::HashMap, sync::Arc};
 
 const ID: &str = "connect-id";
 const FIRST: &str = "connect-first";
@@ -31,14 +32,6 @@ const MIB: usize = 1024 * 1024;
 pub(super) struct OpenDalStore {
     operator: Operator,
     min_part: usize,
-    limits: Limits,
-}
-
-/// The longest waits for an answer.
-#[derive(Clone, Copy)]
-struct Limits {
-    request: (Duration, &'static str),
-    completion: (Duration, &'static str),
 }
 
 /// Amazon S3 or what speaks like it.
@@ -95,13 +88,10 @@ impl OpenDalStore {
     fn shared(operator: Operator, min_part: usize, digest: BodyDigest, config: &CosConfig) -> Arc<dyn Store> {
         // Without it the first request finds no HTTP client.
         opendal::install_default();
-        let transport = HttpTransporter::new(Reading(HttpTransporter::default(), digest));
+        let limited = HttpTransporter::new(Limited::new(HttpTransporter::default(), config));
+        let transport = HttpTransporter::new(Reading(limited, digest));
         let operator = operator.with_context(OperationContext::new().with_http_transport(transport));
-        let limits = Limits {
-            request: (config.request_timeout, "request.timeout.ms"),
-            completion: (config.completion_timeout, "completion.timeout.ms"),
-        };
-        Arc::new(Self { operator: unbuffered(operator), min_part, limits })
+        Arc::new(Self { operator: unbuffered(operator), min_part })
     }
 
     async fn writer(&self, object: &Object, last: Option<i64>) -> Result<Writer, StoreError> {
@@ -112,8 +102,7 @@ impl OpenDalStore {
         if let Some(last) = last {
             metadata.insert(LAST.to_owned(), last.to_string());
         }
-        let writer = self.operator.writer_with(&object.name).if_not_exists(true).user_metadata(metadata);
-        within(self.limits.request, async { writer.await }).await
+        Ok(self.operator.writer_with(&object.name).if_not_exists(true).user_metadata(metadata).await?)
     }
 }
 
@@ -138,17 +127,6 @@ fn confirmed(metadata: &Metadata) -> Result<(), StoreError> {
     ))
 }
 
-/// A request without an answer is an ambiguous one: the sink asks the store what happened.
-async fn within<T>(
-    (limit, key): (Duration, &'static str),
-    request: impl Future<Output = opendal::Result<T>>,
-) -> Result<T, StoreError> {
-    match tokio::time::timeout(limit, request).await {
-        Ok(answer) => Ok(answer?),
-        Err(_) => Err(StoreError::new(Answer::Transient, format!("no answer within {limit:?} ({key})"))),
-    }
-}
-
 #[async_trait]
 impl Store for OpenDalStore {
     fn min_part(&self) -> usize {
@@ -162,18 +140,18 @@ impl Store for OpenDalStore {
     async fn begin(&self, object: &Object) -> Result<Box<dyn Upload>, StoreError> {
         let (writer, operator) = (self.writer(object, None).await?, self.operator.clone());
         let name = object.name.clone();
-        Ok(Box::new(Parts { writer, operator, name, limits: self.limits, cached: 0 }))
+        Ok(Box::new(Parts { writer, operator, name, cached: 0 }))
     }
 
     async fn put(&self, object: &Object, last: i64, bytes: Bytes) -> Result<(), StoreError> {
         let mut writer = self.writer(object, Some(last)).await?;
         // One write and a close: OpenDAL sends one PUT at the close.
-        within(self.limits.request, writer.write(bytes)).await?;
-        confirmed(&within(self.limits.request, writer.close()).await?)
+        writer.write(bytes).await?;
+        confirmed(&writer.close().await?)
     }
 
     async fn stat(&self, name: &str, _: NoteId) -> Result<Option<Found>, StoreError> {
-        let metadata = match within(self.limits.request, self.operator.stat(name)).await {
+        let metadata = match self.operator.stat(name).await.map_err(StoreError::from) {
             Ok(metadata) => metadata,
             Err(e) if e.answer == Answer::Unknown => return Ok(None),
             Err(e) => return Err(e),
@@ -190,11 +168,9 @@ impl Store for OpenDalStore {
 
     async fn list(&self, dir: &str, stem: &str) -> Result<Vec<String>, StoreError> {
         let dir = if dir.is_empty() { String::new() } else { format!("{dir}/") };
-        let mut entries =
-            within(self.limits.request, async { self.operator.lister_with(&dir).recursive(true).await })
-                .await?;
+        let mut entries = self.operator.lister_with(&dir).recursive(true).await?;
         let mut names = Vec::new();
-        while let Some(entry) = within(self.limits.request, entries.try_next()).await? {
+        while let Some(entry) = entries.try_next().await? {
             if entry.name().starts_with(stem) {
                 names.push(entry.path().to_owned());
             }
@@ -207,7 +183,7 @@ impl Store for OpenDalStore {
     }
 
     async fn remove(&self, name: &str) -> Result<(), StoreError> {
-        within(self.limits.request, self.operator.delete(name)).await
+        Ok(self.operator.delete(name).await?)
     }
 }
 
@@ -216,7 +192,6 @@ struct Parts {
     /// Asks what a completion has made.
     operator: Operator,
     name: String,
-    limits: Limits,
     /// The last part: the writer keeps it back until it knows whether there is another.
     cached: usize,
 }
@@ -229,26 +204,27 @@ impl Upload for Parts {
 
     async fn part(&mut self, bytes: Bytes) -> Result<(), StoreError> {
         let len = bytes.len();
-        within(self.limits.request, self.writer.write(bytes)).await.map_err(gone)?;
+        self.writer.write(bytes).await.map_err(gone)?;
         self.cached = len;
         Ok(())
     }
 
     async fn complete(&mut self, _: i64) -> Result<u64, StoreError> {
-        confirmed(&within(self.limits.completion, self.writer.close()).await.map_err(gone)?)?;
+        confirmed(&self.writer.close().await.map_err(gone)?)?;
         // The etag of several parts says nothing about their bytes. One more request for a large object is cheap.
-        Ok(within(self.limits.request, self.operator.stat(&self.name)).await?.content_length())
+        Ok(self.operator.stat(&self.name).await?.content_length())
     }
 
     async fn abort(&mut self) {
-        if let Err(e) = within(self.limits.request, self.writer.abort()).await {
+        if let Err(e) = self.writer.abort().await {
             tracing::debug!(error = %e, "an upload could not be aborted; the bucket's lifecycle rule has to");
         }
     }
 }
 
 /// "Not found" for a part or a completion means that the store has forgotten the upload.
-fn gone(error: StoreError) -> StoreError {
+fn gone(error: opendal::Error) -> StoreError {
+    let error = StoreError::from(error);
     match error.answer {
         Answer::Unknown => StoreError { answer: Answer::Gone, ..error },
         _ => error,

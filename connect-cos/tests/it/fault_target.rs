@@ -6,6 +6,8 @@ use crate::{
 };
 use connect_core::{config::Secret, testing::http::Request};
 use connect_cos::CosConfig;
+use opendal::Operator;
+use services::Minio;
 use std::{net::SocketAddr, path::Path};
 
 /// A store, reached through a proxy.
@@ -14,6 +16,8 @@ pub(crate) enum Target {
     S3s(Server),
     /// The stand-in for COS.
     Cos(CosServer),
+    /// A MinIO server.
+    Minio(Box<Minio>),
 }
 
 impl Target {
@@ -25,11 +29,17 @@ impl Target {
         Self::Cos(CosServer::start().await)
     }
 
+    pub(crate) async fn minio() -> Self {
+        let start = || Minio::builder().bucket(BUCKET).start();
+        Self::Minio(Box::new(tokio::task::spawn_blocking(start).await.unwrap().unwrap()))
+    }
+
     /// Where the server itself listens.
     pub(crate) fn addr(&self) -> SocketAddr {
         match self {
             Self::S3s(server) => server.url.strip_prefix("http://").unwrap().parse().unwrap(),
             Self::Cos(server) => server.addr(),
+            Self::Minio(server) => server.address().parse().unwrap(),
         }
     }
 
@@ -50,6 +60,13 @@ impl Target {
                 session_token: Some(Secret::from(cos_server::TOKEN)),
                 ..CosConfig::new("cos://127".to_owned())
             },
+            Self::Minio(server) => CosConfig {
+                endpoint: Some(format!("http://{proxy}")),
+                region: Some(server.region().to_owned()),
+                access_key: Some(Secret::from(server.user())),
+                secret_key: Some(Secret::from(server.password())),
+                ..CosConfig::new(format!("s3://{BUCKET}"))
+            },
         }
     }
 
@@ -62,8 +79,30 @@ impl Target {
                 objects
             }
             Self::Cos(server) => server.take_objects(),
+            Self::Minio(server) => take_from(server).await,
         }
     }
+}
+
+/// MinIO keeps objects in files of its own kind, so it is asked for them.
+async fn take_from(server: &Minio) -> Vec<Vec<u8>> {
+    opendal::install_default();
+    let service = opendal::services::S3::default()
+        .bucket(BUCKET)
+        .endpoint(server.url())
+        .region(server.region())
+        .access_key_id(server.user())
+        .secret_access_key(server.password())
+        .disable_config_load();
+    let operator = Operator::new(service).unwrap();
+    let mut objects = Vec::new();
+    for entry in operator.list_with("").recursive(true).await.unwrap() {
+        if entry.metadata().is_file() {
+            objects.push(operator.read(entry.path()).await.unwrap().to_vec());
+            operator.delete(entry.path()).await.unwrap();
+        }
+    }
+    objects
 }
 
 fn take_files(dir: &Path, objects: &mut Vec<Vec<u8>>) {

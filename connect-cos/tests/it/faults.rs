@@ -21,7 +21,7 @@ const MIB: usize = 1 << 20;
 /// More than the least part of S3, so that a tail may be larger than that too.
 const PART: usize = 6 * MIB;
 /// Shorter than the waits of a held request, longer than any request takes here.
-const TIMEOUT: Duration = Duration::from_secs(3);
+const TIMEOUT: Duration = Duration::from_secs(2);
 
 /// A fault and its name.
 #[derive(Clone)]
@@ -183,10 +183,11 @@ async fn whole_matrix(target: Target) {
     println!("{cases} cases, each record in one object, in {:?}", started.elapsed());
 }
 
+/// Each fault on each kind of request, and the usual ones where there are more parts.
 async fn short_matrix(target: Target) {
-    for size in [PART - 1, PART + 512 * KIB, 2 * PART + 2 * MIB] {
-        each_request_fails(&target, size, &some_faults()).await;
-    }
+    each_request_fails(&target, PART - 1, &all_faults()).await;
+    each_request_fails(&target, PART + 512 * KIB, &all_faults()).await;
+    each_request_fails(&target, 2 * PART + 2 * MIB, &some_faults()).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -197,6 +198,24 @@ async fn each_request_of_an_upload_may_fail_once_on_s3() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn each_request_of_an_upload_may_fail_once_on_cos() {
     whole_matrix(Target::cos().await).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn each_request_of_an_upload_may_fail_once_on_minio() {
+    whole_matrix(Target::minio().await).await;
+}
+
+/// The close of an upload sends the last part and completes it. Only the completion may take minutes.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_last_part_that_hangs_is_given_up_long_before_a_completion() {
+    let target = Target::s3s();
+    let proxy = FaultProxy::start(target.addr(), kind).await.unwrap();
+    proxy.fail("part", 2, Fault::HoldRequest(Duration::from_secs(3600)));
+    let config = CosConfig { completion_timeout: Duration::from_secs(3600), ..config(&target, &proxy) };
+    let (values, text) = records(PART + 512 * KIB);
+    deliver(&config, &values).await;
+    assert_eq!(proxy.unmet(), 0);
+    assert_eq!(target.take_objects().await, [text.into_bytes()]);
 }
 
 /// Answers that say success and prove nothing: COS's way to say that a merge failed, a page of something in between,

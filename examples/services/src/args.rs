@@ -12,13 +12,14 @@ usage: services start|stop|status [options]
   status   say what runs; exit code 1 when something does not
 
   --only LIST             of kafka, elasticsearch, elasticsearch8, elasticsearch9, opensearch, opensearch3,
-                          comma-separated [kafka,elasticsearch; stop: all]
+                          minio, comma-separated [kafka,elasticsearch; stop: all]
   --run-dir DIR           pid files, data and logs [run/ at the workspace root]
 start:
   --kafka-port PORT       [9092]
   --es-port PORT          [9200]
   --opensearch-port PORT  [9201]
   --opensearch3-port PORT [9203]
+  --minio-port PORT       [9000]; user and password are minioadmin
   --es8-port PORT         [9208]
   --es9-port PORT         [9209]
   --heap MIB              largest Java heap of each server [512]
@@ -60,17 +61,19 @@ pub(crate) enum Kind {
     Elasticsearch9,
     OpenSearch,
     OpenSearch3,
+    Minio,
 }
 
 impl Kind {
     /// In the order of their numbers.
-    const ALL: [Kind; 6] = [
+    const ALL: [Kind; 7] = [
         Kind::Kafka,
         Kind::Elasticsearch,
         Kind::Elasticsearch8,
         Kind::Elasticsearch9,
         Kind::OpenSearch,
         Kind::OpenSearch3,
+        Kind::Minio,
     ];
 
     pub(crate) fn name(self) -> &'static str {
@@ -94,6 +97,7 @@ impl Kind {
             Kind::Elasticsearch9 => (engine::Elasticsearch9::NAME, "--es9-port", 9209),
             Kind::OpenSearch => (engine::OpenSearch::NAME, "--opensearch-port", 9201),
             Kind::OpenSearch3 => (engine::OpenSearch3::NAME, "--opensearch3-port", 9203),
+            Kind::Minio => ("minio", "--minio-port", 9000),
         }
     }
 

@@ -103,10 +103,7 @@ pub(crate) fn install(bundle: &Bundle, train: impl FnOnce(&Program, &Path) -> Re
         return Ok(program);
     }
     // One lock for all bundles: Maven's own repository does not bear two writers either. It ends with its holder.
-    fs::create_dir_all(&root).map_err(Error::io(format!("create {}", root.display())))?;
-    let lock = root.join("install.lock");
-    let lock = File::create(&lock).map_err(Error::io(format!("create {}", lock.display())))?;
-    lock.lock().map_err(Error::io("lock the cache"))?;
+    let _lock = lock(&root)?;
     if !program.dir.exists() {
         let partial = root.join(format!("partial-{}", bundle.name));
         remove(&partial)?;
@@ -127,6 +124,15 @@ pub(crate) fn install(bundle: &Bundle, train: impl FnOnce(&Program, &Path) -> Re
             .map_err(Error::io(format!("rename {}", partial.display())))?;
     }
     Ok(program)
+}
+
+/// Locks the cache until the value is dropped.
+pub(crate) fn lock(root: &Path) -> Result<File> {
+    fs::create_dir_all(root).map_err(Error::io(format!("create {}", root.display())))?;
+    let lock = root.join("install.lock");
+    let lock = File::create(&lock).map_err(Error::io(format!("create {}", lock.display())))?;
+    lock.lock().map_err(Error::io("lock the cache"))?;
+    Ok(lock)
 }
 
 /// Fetches the jars into `dir/libs` and compiles the launcher into `dir/main.jar`.
@@ -176,11 +182,17 @@ pub(crate) fn no_java(source: io::Error) -> Error {
     Error::MissingTool { tool: "java", install: INSTALL_JDK, source }
 }
 
-fn run(what: &str, command: &mut Command, tool: &'static str, install: &'static str) -> Result<()> {
+/// Runs a program to its end and returns its output.
+pub(crate) fn run(
+    what: &str,
+    command: &mut Command,
+    tool: &'static str,
+    install: &'static str,
+) -> Result<String> {
     let output = command.stdin(Stdio::null()).output();
     let output = output.map_err(|source| Error::MissingTool { tool, install, source })?;
     if output.status.success() {
-        return Ok(());
+        return Ok(String::from_utf8_lossy(&output.stdout).into_owned());
     }
     let said = [output.stdout, output.stderr].concat();
     let output = format!("{}\n{}", output.status, tail(&String::from_utf8_lossy(&said), 20));
@@ -207,12 +219,13 @@ pub(crate) fn remove(dir: &Path) -> Result<()> {
     }
 }
 
-fn root() -> Result<PathBuf> {
+/// The directory of the cache.
+pub(crate) fn root() -> Result<PathBuf> {
     let set = |name: &str| env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
     let root = set("CONNECT_SERVICES_CACHE")
         .or_else(|| Some(set("XDG_CACHE_HOME")?.join("connect-services")))
         .or_else(|| Some(set("HOME")?.join(".cache/connect-services")))
-        .ok_or_else(|| Error::Config("no place for the jars: set CONNECT_SERVICES_CACHE".to_owned()))?;
+        .ok_or_else(|| Error::Config("no place for the programs: set CONNECT_SERVICES_CACHE".to_owned()))?;
     std::path::absolute(&root).map_err(Error::io(format!("resolve {}", root.display())))
 }
 

@@ -24,7 +24,7 @@ pub enum Error {
         /// Versions and homes of those that are too old.
         found: Vec<(u32, PathBuf)>,
     },
-    /// Maven or the Java compiler failed.
+    /// Maven, the Java compiler or Go failed.
     Install {
         /// What was being installed.
         what: String,
@@ -76,9 +76,14 @@ impl Error {
     /// Another process took the port between the choice and the bind.
     pub(crate) fn is_port_taken(&self) -> bool {
         match self {
-            Error::Exited { tail, .. } => {
-                tail.contains("Address already in use") || tail.contains("BindHttpException")
-            }
+            Error::Exited { tail, .. } => [
+                "Address already in use",
+                "address already in use",
+                "BindHttpException",
+                "port is already in use",
+            ]
+            .iter()
+            .any(|said| tail.contains(said)),
             _ => false,
         }
     }

@@ -8,8 +8,9 @@ use std::time::Duration;
 
 use self::properties::Listeners;
 use crate::cache::{self, Bundle, Program};
-use crate::jvm::{Home, JvmOptions, Server, Spec};
+use crate::jvm::{self, Jvm, JvmOptions};
 use crate::ports::{check_free, free_port};
+use crate::server::{Home, Life, Server, Spec};
 use crate::{Error, Pid, Result};
 
 const BUNDLE: Bundle = Bundle {
@@ -110,25 +111,14 @@ impl Kafka {
 }
 
 /// How a [`Kafka`] is started.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct KafkaBuilder {
     port: Option<u16>,
     sasl: Option<(String, String)>,
     properties: Vec<(String, String)>,
     home: Option<PathBuf>,
     jvm: JvmOptions,
-}
-
-impl Default for KafkaBuilder {
-    fn default() -> Self {
-        let jvm = JvmOptions {
-            heap_mib: 512,
-            extra: Vec::new(),
-            start_timeout: Duration::from_secs(120),
-            detached: false,
-        };
-        Self { port: None, sasl: None, properties: Vec::new(), home: None, jvm }
-    }
+    life: Life,
 }
 
 impl KafkaBuilder {
@@ -177,7 +167,7 @@ impl KafkaBuilder {
     /// How long a start may take. Default: 120 s.
     #[must_use]
     pub fn start_timeout(mut self, timeout: Duration) -> Self {
-        self.jvm.start_timeout = timeout;
+        self.life.start_timeout = timeout;
         self
     }
 
@@ -185,7 +175,7 @@ impl KafkaBuilder {
     /// [`data_dir`](Self::data_dir). Default: off.
     #[must_use]
     pub fn detached(mut self, detached: bool) -> Self {
-        self.jvm.detached = detached;
+        self.life.detached = detached;
         self
     }
 
@@ -196,18 +186,18 @@ impl KafkaBuilder {
     /// [`Error::MissingTool`] and [`Error::Install`] while fetching; [`Error::Exited`] and [`Error::NotReady`] with
     /// the end of the broker's log; [`Error::Config`] for options that contradict each other.
     pub fn start(self) -> Result<Kafka> {
-        if self.jvm.detached && self.home.is_none() {
+        if self.life.detached && self.home.is_none() {
             return Err(Error::Config(
                 "a detached kafka needs a data_dir: nobody would remove it".to_owned(),
             ));
         }
         let program = cache::install(&BUNDLE, |program, archive| {
-            let (spec, _) = KafkaBuilder::default().spec(program)?;
-            Server::train(spec, archive)
+            let (spec, _) = KafkaBuilder::default().spec(program, Some(archive))?;
+            jvm::train(spec)
         })?;
         let mut attempt = 1;
         loop {
-            let (spec, listeners) = self.spec(&program)?;
+            let (spec, listeners) = self.spec(&program, None)?;
             match Server::start(spec) {
                 Err(e) if e.is_port_taken() && self.port.is_none() && attempt < ATTEMPTS => attempt += 1,
                 Err(e) => return Err(e),
@@ -219,7 +209,7 @@ impl KafkaBuilder {
         }
     }
 
-    fn spec(&self, program: &Program) -> Result<(Spec, Listeners)> {
+    fn spec(&self, program: &Program, train: Option<&Path>) -> Result<(Spec, Listeners)> {
         let listeners = Listeners {
             plain: self.port.map_or_else(free_port, check_free)?,
             controller: free_port()?,
@@ -233,10 +223,14 @@ impl KafkaBuilder {
         let bootstrap = address(listeners.plain);
         let spec = Spec {
             name: "kafka",
-            program: program.clone(),
+            launch: Box::new(Jvm {
+                program: program.clone(),
+                options: self.jvm.clone(),
+                arguments: vec![CLUSTER_ID.to_owned(), file.display().to_string()],
+                train: train.map(Path::to_owned),
+            }),
             home,
-            options: self.jvm.clone(),
-            arguments: vec![CLUSTER_ID.to_owned(), file.display().to_string()],
+            life: self.life.clone(),
             probe: Box::new(move || probe::coordinator_answers(&bootstrap)),
         };
         Ok((spec, listeners))

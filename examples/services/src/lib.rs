@@ -1,4 +1,4 @@
-//! Starts and stops real servers without containers: Kafka, Elasticsearch and OpenSearch.
+//! Starts and stops real servers without containers: Kafka, Elasticsearch, OpenSearch and MinIO.
 //!
 //! For tests, benches and people on machines that have Java and Maven and no container engine. Everything blocks:
 //! call it from `#[test]` functions, or inside `spawn_blocking` when a runtime must go on.
@@ -17,25 +17,30 @@
 //! A handle owns its server: dropping it kills the process and removes the temporary data. The server also holds a
 //! pipe to the process that started it and halts when that one goes, so a test killed by SIGKILL leaves nothing
 //! behind. That also covers a `static` `LazyLock<Kafka>` shared by a whole test binary, which is never dropped.
-//! [`KafkaBuilder::detached`] and [`SearchBuilder::detached`] turn both off, for servers that people use.
+//! [`KafkaBuilder::detached`], [`SearchBuilder::detached`] and [`MinioBuilder::detached`] turn both off, for servers that people use.
 //!
 //! # Where the programs come from
 //!
 //! Maven fetches the jars once, over the pom files in `poms/`, into `$CONNECT_SERVICES_CACHE` (default
-//! `$XDG_CACHE_HOME/connect-services`, then `~/.cache/connect-services`). Any number of processes may do so at once.
+//! `$XDG_CACHE_HOME/connect-services`, then `~/.cache/connect-services`); MinIO is built by Go from its module. Any number of processes may do so at once.
 
 mod cache;
 mod error;
+mod golang;
 pub mod http;
 mod jdk;
 mod jvm;
 mod kafka;
+mod minio;
 mod pid;
 mod ports;
 mod search;
+mod server;
+mod tether;
 
 pub use error::Error;
 pub use kafka::{Kafka, KafkaBuilder};
+pub use minio::{Minio, MinioBuilder};
 pub use pid::Pid;
 pub use search::{
     Elasticsearch, Elasticsearch8, Elasticsearch9, Engine, OpenSearch, OpenSearch3, Search, SearchBuilder,

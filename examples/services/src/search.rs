@@ -8,8 +8,9 @@ use std::time::Duration;
 
 pub use self::engine::Engine;
 use crate::cache::{self, Program};
-use crate::jvm::{Home, JvmOptions, Server, Spec};
+use crate::jvm::{self, Jvm, JvmOptions};
 use crate::ports::{check_free, free_port};
+use crate::server::{Home, Life, Server, Spec};
 use crate::{Error, Pid, Result, http};
 
 const ATTEMPTS: usize = 3;
@@ -115,18 +116,20 @@ pub struct SearchBuilder<E> {
     settings: Vec<(String, String)>,
     home: Option<PathBuf>,
     jvm: JvmOptions,
+    life: Life,
     engine: PhantomData<E>,
 }
 
 impl<E> Default for SearchBuilder<E> {
     fn default() -> Self {
-        let jvm = JvmOptions {
-            heap_mib: 512,
-            extra: Vec::new(),
-            start_timeout: Duration::from_secs(120),
-            detached: false,
-        };
-        Self { port: None, settings: Vec::new(), home: None, jvm, engine: PhantomData }
+        Self {
+            port: None,
+            settings: Vec::new(),
+            home: None,
+            jvm: JvmOptions::default(),
+            life: Life::default(),
+            engine: PhantomData,
+        }
     }
 }
 
@@ -169,7 +172,7 @@ impl<E: Engine> SearchBuilder<E> {
     /// How long a start may take. Default: 120 s.
     #[must_use]
     pub fn start_timeout(mut self, timeout: Duration) -> Self {
-        self.jvm.start_timeout = timeout;
+        self.life.start_timeout = timeout;
         self
     }
 
@@ -177,7 +180,7 @@ impl<E: Engine> SearchBuilder<E> {
     /// [`data_dir`](Self::data_dir). Default: off.
     #[must_use]
     pub fn detached(mut self, detached: bool) -> Self {
-        self.jvm.detached = detached;
+        self.life.detached = detached;
         self
     }
 
@@ -189,7 +192,7 @@ impl<E: Engine> SearchBuilder<E> {
     /// [`Error::NoJdk`] where Java is too old; [`Error::MissingTool`] and [`Error::Install`] while fetching; [`Error::Exited`] and [`Error::NotReady`] with
     /// the end of the node's log; [`Error::Config`] for options that contradict each other.
     pub fn start(self) -> Result<Search<E>> {
-        if self.jvm.detached && self.home.is_none() {
+        if self.life.detached && self.home.is_none() {
             let name = E::NAME;
             return Err(Error::Config(format!("a detached {name} needs a data_dir: nobody would remove it")));
         }
@@ -197,12 +200,12 @@ impl<E: Engine> SearchBuilder<E> {
             return Err(Error::Config(format!("`{key}` is no name of a node setting")));
         }
         let program = cache::install(&E::BUNDLE, |program, archive| {
-            let (spec, _) = SearchBuilder::<E>::default().spec(program)?;
-            Server::train(spec, archive)
+            let (spec, _) = SearchBuilder::<E>::default().spec(program, Some(archive))?;
+            jvm::train(spec)
         })?;
         let mut attempt = 1;
         loop {
-            let (spec, address) = self.spec(&program)?;
+            let (spec, address) = self.spec(&program, None)?;
             match Server::start(spec) {
                 Err(e) if e.is_port_taken() && self.port.is_none() && attempt < ATTEMPTS => attempt += 1,
                 Err(e) => return Err(e),
@@ -214,7 +217,7 @@ impl<E: Engine> SearchBuilder<E> {
         }
     }
 
-    fn spec(&self, program: &Program) -> Result<(Spec, String)> {
+    fn spec(&self, program: &Program, train: Option<&Path>) -> Result<(Spec, String)> {
         let port = self.port.map_or_else(free_port, check_free)?;
         let home = Home::open(E::NAME, self.home.as_deref())?;
         // The node refuses to start without a config directory, even an empty one.
@@ -224,10 +227,14 @@ impl<E: Engine> SearchBuilder<E> {
         let probed = address.clone();
         let spec = Spec {
             name: E::NAME,
-            program: program.clone(),
-            options: self.jvm.clone(),
-            arguments: self.arguments(&home, port, free_port()?),
+            launch: Box::new(Jvm {
+                program: program.clone(),
+                options: self.jvm.clone(),
+                arguments: self.arguments(&home, port, free_port()?),
+                train: train.map(Path::to_owned),
+            }),
             home,
+            life: self.life.clone(),
             probe: Box::new(move || shards_are_in_service(&probed)),
         };
         Ok((spec, address))

@@ -5,7 +5,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use services::{Engine, Kafka, Pid, Search, engine};
+use services::{Engine, Kafka, Minio, Pid, Search, engine};
 
 use crate::args::{Command, Kind};
 
@@ -52,6 +52,7 @@ impl Slots {
             Kind::Elasticsearch9 => start_search::<engine::Elasticsearch9>(&home, kind, command)?,
             Kind::OpenSearch => start_search::<engine::OpenSearch>(&home, kind, command)?,
             Kind::OpenSearch3 => start_search::<engine::OpenSearch3>(&home, kind, command)?,
+            Kind::Minio => start_minio(&home, command)?,
         };
         let number = pid.number();
         let file = self.file(kind);
@@ -135,6 +136,13 @@ fn start_search<E: Engine>(home: &Path, kind: Kind, command: &Command) -> Result
     let node = builder.start().map_err(|e| e.to_string())?;
     let pid = node.pid().ok_or("the node ended at once")?;
     Ok((pid, node.url().to_owned()))
+}
+
+fn start_minio(home: &Path, command: &Command) -> Result<(Pid, String), String> {
+    let builder = Minio::builder().port(command.port(Kind::Minio)).data_dir(home).detached(true);
+    let minio = builder.start().map_err(|e| e.to_string())?;
+    let pid = minio.pid().ok_or("minio ended at once")?;
+    Ok((pid, minio.url().to_owned()))
 }
 
 /// Removed, or not there in the first place.

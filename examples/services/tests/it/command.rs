@@ -39,6 +39,17 @@ fn the_command_starts_servers_that_stay_and_stops_exactly_those() {
 }
 
 #[test]
+fn the_command_starts_minio_and_stops_it() {
+    let guard = StopAll(std::env::temp_dir().join(format!("connect-services-minio-{}", std::process::id())));
+    let (dir, port) = (guard.0.as_path(), free_port());
+    let started = services(dir, &["start", "--only", "minio", "--minio-port", &port]);
+    assert!(text(&started).contains(&format!("minio: http://127.0.0.1:{port} (pid ")), "{started:?}");
+    assert!(services(dir, &["status", "--only", "minio"]).status.success());
+    assert!(services(dir, &["stop"]).status.success());
+    assert_eq!(services(dir, &["status", "--only", "minio"]).status.code(), Some(1));
+}
+
+#[test]
 fn a_pid_file_that_names_a_foreign_process_is_not_believed() {
     let guard =
         StopAll(std::env::temp_dir().join(format!("connect-services-foreign-{}", std::process::id())));
