@@ -72,6 +72,8 @@ connect_core::config! {
         "store.checksum.algorithm" => checksum: Checksum = Checksum::Auto, group: "Store";
         /// The longest wait for the answer to one request.
         "request.timeout.ms" => request_timeout: Duration = Duration::from_secs(60), range: Duration::from_millis(100).., group: "Store";
+        /// The longest wait until the store has put the parts of an object together, which takes COS minutes.
+        "completion.timeout.ms" => completion_timeout: Duration = Duration::from_secs(600), range: Duration::from_millis(100).., group: "Store";
 
         /// The directory of all objects; may be empty.
         "topics.dir" => topics_dir: String = "topics".to_owned(), group: "Names", check: |dir: &String| relative(dir);

@@ -3,6 +3,7 @@
 
 #[cfg(any(feature = "s3", feature = "cos"))]
 use crate::client::refusal::Refusal;
+use crate::{client::Found, note::NoteId};
 use connect_core::{BoxError, Class};
 use std::io;
 
@@ -11,6 +12,8 @@ use std::io;
 pub(crate) enum Answer {
     /// There is an object of that name: look whose it is.
     Exists,
+    /// The store called it a success without the proof of one, or the object is not what was written: look at it.
+    Unconfirmed,
     /// It may work in a moment, or has worked and the answer was lost.
     Transient,
     /// The parts uploaded so far are gone, or the store refuses to put them together: the range has to be built
@@ -53,7 +56,7 @@ impl StoreError {
     pub(crate) fn class_at_start(&self, again: bool) -> Class {
         match self.answer {
             Answer::Exists | Answer::Unknown | Answer::Denied if again => Class::Retriable,
-            Answer::Transient | Answer::Gone => Class::Retriable,
+            Answer::Transient | Answer::Gone | Answer::Unconfirmed => Class::Retriable,
             Answer::Exists | Answer::Unknown | Answer::Denied | Answer::Fatal => Class::Fatal,
         }
     }
@@ -128,6 +131,11 @@ pub(crate) enum Stop {
     )]
     Conflict { name: String, found: String },
     #[error(
+        "object {name} exists with the id of this range and has {found} bytes where {written} were written: the store \
+         or another program has damaged it; move it away, and the range is written again"
+    )]
+    Length { name: String, found: u64, written: u64 },
+    #[error(
         "{found} of {all} objects of the range {from}..{to} of {topic}-{partition} were completed under another \
          configuration (path, format, compression or transforms); start the old configuration once, until it has \
          committed {to}, then the new one"
@@ -143,6 +151,17 @@ pub(crate) enum Stop {
          need them were not completed; set on.data.loss=continue to go on with what is left"
     )]
     Lost { first: i64, now: i64, missing: u32, all: u32, topic: String, partition: i32 },
+}
+
+impl Stop {
+    /// The reason why `found` is not the object of a range with this id that has `written` bytes.
+    pub(crate) fn conflict(name: String, id: NoteId, found: &Found, written: u64) -> Self {
+        match found.id {
+            Some(of) if of == id => Self::Length { name, found: found.len, written },
+            Some(of) => Self::Conflict { name, found: format!("it has the id {of}") },
+            None => Self::Conflict { name, found: "no id of this range".to_owned() },
+        }
+    }
 }
 
 #[cfg(test)]

@@ -32,7 +32,8 @@ pub(crate) enum Step {
 pub(crate) enum Stepped {
     Checked(Result<Option<Found>, StoreError>),
     Part(Option<Box<dyn Upload>>, Result<(), StoreError>),
-    Completed(Option<Box<dyn Upload>>, Result<(), StoreError>),
+    /// With the length of the object.
+    Completed(Option<Box<dyn Upload>>, Result<u64, StoreError>),
     Verified(Result<Option<Found>, StoreError>),
 }
 
@@ -45,7 +46,7 @@ pub(crate) enum Next {
     Retry(Duration, StoreError),
     /// The object is there, and ours. `Found` tells what a rebuild has to know of it.
     Done(Option<Found>),
-    /// The name is taken by an object that is not ours.
+    /// The name is taken by an object that is not ours, or not as long as it has to be.
     Conflict(Found),
     /// The parts are lost: the task has to start again and rebuild.
     Again(StoreError),
@@ -74,6 +75,12 @@ pub(crate) struct ObjectFile {
     /// A small object, sealed and on its way.
     whole: Option<Bytes>,
     upload: Option<Box<dyn Upload>>,
+    /// Bytes of all records so far, whether they are held, uploaded or found in an object that is there.
+    written: u64,
+    /// Bytes of an object that a rebuild found before it knew how many there have to be.
+    found: Option<u64>,
+    /// Of a rebuild: an object that is there may hold records that compaction has removed from the log since.
+    rebuilt: bool,
     /// It has parts: a PUT of the whole is no longer possible.
     parted: bool,
     /// Nothing more will be written; offset of the last record.
@@ -94,6 +101,9 @@ impl ObjectFile {
             parts: VecDeque::new(),
             whole: None,
             upload: None,
+            written: 0,
+            found: None,
+            rebuilt: check,
             parted: false,
             sealed: None,
             busy: false,
@@ -127,6 +137,7 @@ impl ObjectFile {
         part_size: usize,
         budget: &Budget,
     ) -> bool {
+        self.written += (bytes.len() + separator.len()) as u64;
         if self.is_done() {
             return false;
         }
@@ -175,9 +186,14 @@ impl ObjectFile {
         self.parted = true;
     }
 
-    /// Nothing more will be written.
+    /// Nothing more will be written. An object that was found is looked at again if it is too short for that.
     pub(crate) fn seal(&mut self, last: i64) {
         self.sealed = Some(last);
+        if self.found.is_some_and(|len| !self.fits(len)) {
+            let why = "the object that a rebuild found is shorter than its records";
+            // None of them is held: if the object is away by then, only the log has them.
+            self.state = State::Verifying(StoreError::new(Answer::Gone, why));
+        }
         if self.parted && !self.buffer.is_empty() {
             self.push_part();
         }
@@ -220,6 +236,16 @@ impl ObjectFile {
         Some(step)
     }
 
+    /// Bytes of all records so far.
+    pub(crate) fn written(&self) -> u64 {
+        self.written
+    }
+
+    /// Whether an object of `len` bytes holds all records.
+    fn fits(&self, len: u64) -> bool {
+        if self.rebuilt { len >= self.written } else { len == self.written }
+    }
+
     /// Offset of the last record, once sealed.
     pub(crate) fn last(&self) -> i64 {
         self.sealed.unwrap_or(self.object.first)
@@ -246,7 +272,8 @@ impl ObjectFile {
             Stepped::Verified(answer) => self.verified(answer, config),
         };
         match next {
-            Next::Done(_) => {
+            Next::Done(ref found) => {
+                self.found = found.map(|found| found.len);
                 self.state = State::Done;
                 (self.buffer, self.parts, self.whole) = (Vec::new(), VecDeque::new(), None);
                 (self.upload, self.held) = (None, None);
@@ -282,9 +309,13 @@ impl ObjectFile {
         }
     }
 
-    fn completed(&mut self, answer: Result<(), StoreError>) -> Next {
+    fn completed(&mut self, answer: Result<u64, StoreError>) -> Next {
         match answer {
-            Ok(()) => Next::Done(None),
+            Ok(len) if len == self.written => Next::Done(None),
+            Ok(len) => {
+                let what = format!("the object has {len} bytes where {} were written", self.written);
+                self.verify(StoreError::new(Answer::Unconfirmed, what))
+            }
             Err(e) if e.answer == Answer::Fatal => Next::Fatal(e),
             Err(e) => self.verify(e),
         }
@@ -320,9 +351,15 @@ impl ObjectFile {
         self.retry(why, config)
     }
 
-    /// Exists alone is never success.
+    /// Exists alone is never success: the object has to be ours, and to hold what was written. Before it is sealed
+    /// nobody knows how much that will be; [`Self::seal`] asks then.
     fn whose(&self, found: Found) -> Next {
-        if found.id == Some(self.object.id) { Next::Done(Some(found)) } else { Next::Conflict(found) }
+        let whole = self.sealed.is_none() || self.fits(found.len);
+        if found.id == Some(self.object.id) && whole {
+            Next::Done(Some(found))
+        } else {
+            Next::Conflict(found)
+        }
     }
 
     fn retry(&mut self, error: StoreError, config: BackoffConfig) -> Next {

@@ -16,7 +16,12 @@ const DOUBT: Duration = Duration::from_secs(10);
 pub(crate) enum Failure {
     /// No answer: connection refused, reset, closed early, or too late. What the server did is unknown.
     #[error("no answer from {node}: {cause}")]
-    NoAnswer { node: String, cause: String, connected: bool },
+    NoAnswer {
+        node: String,
+        cause: String,
+        /// Somebody was there who may have seen the rows.
+        reached: bool,
+    },
     /// An answer other than 2xx.
     #[error("{node} answered {status}: {reason}")]
     Status { node: String, status: u16, reason: String, wait: Option<Duration> },
@@ -105,10 +110,10 @@ impl Failure {
             Self::NoAnswer { .. }
             | Self::NotAnAnswer { .. }
             | Self::NotDecoded { .. }
+            | Self::Uncounted { .. }
             // No record is to blame for what stands between it and its index.
             | Self::Redirect { .. }
             | Self::TooLarge { .. }
-            | Self::Uncounted { .. }
             | Self::Unanswered
             | Self::Doubt { .. } => Class::Retriable,
             Self::Status { status, .. } => request_class(*status),
@@ -123,12 +128,13 @@ impl Failure {
     /// Whether it need not be the fault of the one that it seems to be.
     fn is_doubtful(&self) -> bool {
         match self {
-            // Nobody was there who could have seen the rows.
-            Self::NoAnswer { connected, .. } => *connected,
-            // A smaller request has a smaller answer.
-            Self::NotAnAnswer { .. } | Self::TooLarge { .. } | Self::Uncounted { .. } | Self::Unanswered => {
-                true
-            }
+            Self::NoAnswer { reached, .. } => *reached,
+            // Of fewer rows there is less to answer.
+            Self::NotAnAnswer { .. }
+            | Self::NotDecoded { .. }
+            | Self::TooLarge { .. }
+            | Self::Uncounted { .. }
+            | Self::Unanswered => true,
             Self::Item { blame, .. } => matches!(blame, Blame::Race | Blame::Unclear | Blame::Failing),
             _ => false,
         }

@@ -270,7 +270,7 @@ fn a_name_has_no_control_characters_and_comes_from_no_reference() {
         problem("a\0b"),
         "1 configuration problem\n  name = \"a\\0b\": the control character U+0000 is in it; allowed: text without control characters"
     );
-    assert!(problem("\u{1b}[2J").contains("U+001B"));
+    assert!(problem("a\u{1b}[2J").contains("U+001B"));
     let reference = problem("${file:/proc/self/environ}");
     assert_eq!(
         reference,

@@ -84,7 +84,7 @@ impl Store for FsStore {
         blocking(move || {
             let mut writing = Writing::begin(&root, &object)?;
             writing.append(&bytes)?;
-            writing.publish(last)
+            writing.publish(last).map(drop)
         })
         .await
     }
@@ -193,10 +193,14 @@ impl Writing {
         Ok(())
     }
 
-    fn publish(&mut self, last: i64) -> Result<(), StoreError> {
+    /// Returns the length of the object.
+    fn publish(&mut self, last: i64) -> Result<u64, StoreError> {
+        let mut len = 0;
         self.with_file(|file| {
             file.set_len(self.len)?;
-            file.sync_all()
+            file.sync_all()?;
+            len = file.metadata()?.len();
+            Ok(())
         })?;
         self.file = None;
         if self.path.extension().is_some_and(|end| end == UNFINISHED) {
@@ -215,7 +219,8 @@ impl Writing {
         sync_dir(&self.path)?;
         fs::hard_link(&self.path, &self.target)?;
         self.linked = true;
-        Ok(sync_dir(&self.target)?)
+        sync_dir(&self.target)?;
+        Ok(len)
     }
 }
 
@@ -231,10 +236,10 @@ impl Drop for Writing {
 struct FsUpload(Option<Writing>);
 
 impl FsUpload {
-    async fn with(
+    async fn with<T: Send + 'static>(
         &mut self,
-        work: impl FnOnce(&mut Writing) -> Result<(), StoreError> + Send + 'static,
-    ) -> Result<(), StoreError> {
+        work: impl FnOnce(&mut Writing) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, StoreError> {
         let mut writing =
             self.0.take().ok_or_else(|| StoreError::new(Answer::Gone, "the file was given up"))?;
         let (writing, done) = blocking(move || {
@@ -257,7 +262,7 @@ impl Upload for FsUpload {
         self.with(move |writing| writing.append(&bytes)).await
     }
 
-    async fn complete(&mut self, last: i64) -> Result<(), StoreError> {
+    async fn complete(&mut self, last: i64) -> Result<u64, StoreError> {
         self.with(move |writing| writing.publish(last)).await
     }
 
@@ -343,10 +348,11 @@ fn find(target: &Path, id: NoteId) -> Result<Option<Found>, StoreError> {
         {
             // Who linked it may have died before the name was durable, and on our word the offset moves.
             sync_dir(target)?;
-            return Ok(Some(Found { id: Some(id), first: Some(proof.first), last: Some(proof.last) }));
+            let (first, last) = (Some(proof.first), Some(proof.last));
+            return Ok(Some(Found { id: Some(id), first, last, len: object.len() }));
         }
     }
-    Ok(Some(Found { id: None, first: None, last: None }))
+    Ok(Some(Found { id: None, first: None, last: None, len: object.len() }))
 }
 
 fn walk(root: &Path, dir: &Path, stem: &str, names: &mut Vec<String>) -> Result<(), StoreError> {
@@ -457,7 +463,7 @@ mod tests {
         assert_eq!(again.unwrap_err().answer, Answer::Exists);
         assert_eq!(fs::read_to_string(dir.path().join(name)).unwrap(), "one\ntwo\n");
         let found = store.stat(name, ID).await.unwrap();
-        assert_eq!(found, Some(Found { id: Some(ID), first: Some(10), last: Some(12) }));
+        assert_eq!(found, Some(Found { id: Some(ID), first: Some(10), last: Some(12), len: 8 }));
         assert_eq!(store.stat("a/none", ID).await.unwrap(), None);
     }
 

@@ -35,6 +35,8 @@ pub(crate) struct Found {
     pub(crate) first: Option<i64>,
     /// Not known for objects of several parts: their metadata is fixed before their end is.
     pub(crate) last: Option<i64>,
+    /// Bytes in it.
+    pub(crate) len: u64,
 }
 
 /// A place for objects that publishes whole objects, and never over an existing one.
@@ -54,7 +56,8 @@ pub(crate) trait Store: Send + Sync + 'static {
     /// Begins an object of several parts. Nothing is visible before [`Upload::complete`].
     async fn begin(&self, object: &Object) -> Result<Box<dyn Upload>, StoreError>;
 
-    /// Publishes a whole object, atomically and only if there is none of that name.
+    /// Publishes a whole object, atomically and only if there is none of that name. Success means that the store
+    /// gave proof of it; without one the answer is [`Unconfirmed`](crate::error::Answer::Unconfirmed).
     async fn put(&self, object: &Object, last: i64, bytes: Bytes) -> Result<(), StoreError>;
 
     /// What there is under a name. `id`: whose object is hoped for (a file system can only say yes or no).
@@ -87,7 +90,8 @@ pub(crate) trait Upload: Send {
     async fn part(&mut self, bytes: Bytes) -> Result<(), StoreError>;
 
     /// Publishes the object, atomically and only if there is none of that name. May be called again after an error.
-    async fn complete(&mut self, last: i64) -> Result<(), StoreError>;
+    /// Returns the length of the object that is there; a store that does not tell is asked.
+    async fn complete(&mut self, last: i64) -> Result<u64, StoreError>;
 
     /// Gives it up and frees what the store keeps of it, as far as that works.
     async fn abort(&mut self);

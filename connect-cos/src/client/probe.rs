@@ -81,7 +81,11 @@ fn is_leftover(name: &str, now: i64) -> bool {
 
 async fn check(store: &dyn Store, object: &Object, parts: bool) -> Result<(), StoreError> {
     let bytes = Bytes::from_static(b"written by the start-up check of connect-cos\n");
-    store.put(object, 0, bytes.clone()).await?;
+    match store.put(object, 0, bytes.clone()).await {
+        // What is there then tells.
+        Err(e) if e.answer == Answer::Unconfirmed => {}
+        answer => answer?,
+    }
     let found = store.stat(&object.name, object.id).await?;
     if found.and_then(|found| found.id) != Some(object.id) {
         let what = "the store does not keep the metadata of an object, which tells whose it is";
@@ -96,7 +100,7 @@ async fn check(store: &dyn Store, object: &Object, parts: bool) -> Result<(), St
             answer = upload.part(Bytes::from_static(b"\n")).await;
         }
         if answer.is_ok() {
-            answer = upload.complete(0).await;
+            answer = upload.complete(0).await.map(drop);
         }
         upload.abort().await;
         refused(answer)?;
@@ -107,8 +111,8 @@ async fn check(store: &dyn Store, object: &Object, parts: bool) -> Result<(), St
 fn refused(answer: Result<(), StoreError>) -> Result<(), StoreError> {
     match answer {
         Err(e) if e.answer == Answer::Exists => Ok(()),
-        Err(e) => Err(e),
-        Ok(()) => Err(StoreError::new(
+        Err(e) if e.answer != Answer::Unconfirmed => Err(e),
+        _ => Err(StoreError::new(
             Answer::Fatal,
             "the store overwrote an object that was to be created only; use one that honours `If-None-Match: *` (S3) \
              or `x-cos-forbid-overwrite` (COS: a bucket that never had versioning)",

@@ -311,12 +311,15 @@ struct RenewingUpload {
 }
 
 /// What a request of an upload begun by `used` was answered.
-async fn answered(
+async fn answered<T>(
     shared: &Shared,
     used: &Arc<dyn Store>,
-    answer: Result<(), StoreError>,
-) -> Result<(), StoreError> {
-    let Err(e) = answer else { return Ok(()) };
+    answer: Result<T, StoreError>,
+) -> Result<T, StoreError> {
+    let e = match answer {
+        Ok(done) => return Ok(done),
+        Err(e) => e,
+    };
     let renewed = shared.renew(used, &e).await;
     let e = shared.advised(e);
     Err(if renewed { StoreError { answer: Answer::Gone, ..e } } else { e })
@@ -333,7 +336,7 @@ impl Upload for RenewingUpload {
         answered(&self.shared, &self.used, answer).await
     }
 
-    async fn complete(&mut self, last: i64) -> Result<(), StoreError> {
+    async fn complete(&mut self, last: i64) -> Result<u64, StoreError> {
         let answer = self.upload.complete(last).await;
         answered(&self.shared, &self.used, answer).await
     }

@@ -200,8 +200,8 @@ fn no_answer(url: &NodeUrl, error: &reqwest::Error) -> Failure {
     while let Some(next) = cause.source() {
         cause = next;
     }
-    let connected = !error.is_connect();
-    Failure::NoAnswer { node: url.to_string(), cause: shortened(&cause.to_string()), connected }
+    let cause = shortened(&cause.to_string());
+    Failure::NoAnswer { node: url.to_string(), cause, reached: !error.is_connect() }
 }
 
 /// Reads an answer. If its beginning says that all is well, items are counted and nothing is kept.
@@ -238,13 +238,14 @@ async fn count_items(
 ) -> Result<Answered, Failure> {
     let mut count = ItemCount::default();
     count.add(beginning);
-    loop {
+    // More items than rows are too many whatever follows: nobody reads on.
+    while count.items() <= rows {
         match body.chunk().await {
             Ok(Some(part)) => count.add(&part),
             Ok(None) => break,
             // With an item for each row the answer is known: what breaks now is a connection, nothing else.
             Err(_) if count.items() == rows => break,
-            Err(e) => return Err(e),
+            Err(failure) => return Err(failure),
         }
     }
     let (node, items) = (|| url.to_string(), count.items());

@@ -18,6 +18,8 @@ pub(crate) struct Memory {
     pub(crate) faults: HashMap<String, VecDeque<u16>>,
     /// The next requests that write get these answers, carried out (`true`) or not.
     pub(crate) requests_fail: VecDeque<(bool, Reply)>,
+    /// Of the next so many requests only the first half of the rows is carried out and answered, as a success.
+    pub(crate) halves: usize,
     /// Rows that came with others are refused as losers of a race for the mapping, once per id.
     pub(crate) races: BTreeSet<String>,
     /// The type and the reason of what is refused with status 400 for every row.
@@ -83,6 +85,10 @@ fn answer(request: &Request, memory: &mut Memory) -> Reply {
         {
             Reply::new(413)
         }
+        ("POST", "/_bulk") if memory.halves > 0 => {
+            memory.halves -= 1;
+            bulk(&half(&request.text()), memory)
+        }
         ("POST", "/_bulk") => match memory.requests_fail.pop_front() {
             None => bulk(&request.text(), memory),
             Some((carried_out, reply)) => {
@@ -94,6 +100,12 @@ fn answer(request: &Request, memory: &mut Memory) -> Reply {
         },
         _ => Reply::json(404, r#"{"error":{"type":"index_not_found_exception","reason":"no such index"}}"#),
     }
+}
+
+/// The first half of a body without deletions: two lines a row.
+fn half(body: &str) -> String {
+    let rows = body.lines().count() / 2;
+    body.split_inclusive('\n').take(rows.div_ceil(2) * 2).collect()
 }
 
 fn bulk(body: &str, memory: &mut Memory) -> Reply {

@@ -88,6 +88,9 @@ impl<B: Bulk> State<B> {
         let mut suspects = Suspects::default();
         let first = request.trouble.as_ref().map_or(self.doubt.answer(), Trouble::answer);
         let single = request.batch.len() == 1;
+        // Of all requests together: while some wait to be sent alone, nobody knows yet whether others have to be.
+        let waiting = self.ready.iter().filter(|ready| ready.suspects && ready.batch.len() == 1).count();
+        let room = GUILTY_MAX.saturating_sub(waiting);
         for (row, error) in std::mem::take(&mut verdicts.doubted) {
             let passed =
                 partition(&request.batch, row).is_some_and(|id| self.doubt.has_passed_since(id, first));
@@ -98,7 +101,7 @@ impl<B: Bulk> State<B> {
                 verdicts.fates.push(Err(error));
                 continue;
             }
-            if passed && request.suspects && suspects.alone.len() < GUILTY_MAX {
+            if passed && request.suspects && suspects.alone.len() < room {
                 suspects.alone.push(row);
             } else {
                 suspects.together.push(row);

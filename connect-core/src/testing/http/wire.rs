@@ -136,15 +136,15 @@ pub(super) async fn exchange(upstream: SocketAddr, request: &Request) -> io::Res
 
 async fn read_answer(stream: &mut TcpStream, head_only: bool) -> io::Result<Reply> {
     let mut buffer = BytesMut::new();
-    let (reply, length, chunked) = loop {
-        let Some((reply, length, chunked, head)) = parse_answer_head(&buffer)? else {
+    let Head { reply, length, chunked, .. } = loop {
+        let Some(head) = parse_answer_head(&buffer)? else {
             more(stream, &mut buffer).await?;
             continue;
         };
-        buffer.advance(head);
+        buffer.advance(head.bytes);
         // Interim answers (RFC 9110 §15.2) are for the proxy.
-        if reply.status >= 200 {
-            break (reply, length, chunked);
+        if head.reply.status >= 200 {
+            break head;
         }
     };
     let body = match length {
@@ -161,11 +161,20 @@ async fn read_answer(stream: &mut TcpStream, head_only: bool) -> io::Result<Repl
     Ok(reply.body(body))
 }
 
-/// An answer without its body, the body's length, whether it is chunked, and the bytes of the head.
-fn parse_answer_head(buffer: &[u8]) -> io::Result<Option<(Reply, Option<usize>, bool, usize)>> {
+/// An answer without its body.
+struct Head {
+    reply: Reply,
+    /// The length of the body, if it was told.
+    length: Option<usize>,
+    chunked: bool,
+    /// The length of the head.
+    bytes: usize,
+}
+
+fn parse_answer_head(buffer: &[u8]) -> io::Result<Option<Head>> {
     let mut headers = [httparse::EMPTY_HEADER; HEADERS_MAX];
     let mut head = httparse::Response::new(&mut headers);
-    let httparse::Status::Complete(size) = head.parse(buffer).map_err(invalid)? else {
+    let httparse::Status::Complete(bytes) = head.parse(buffer).map_err(invalid)? else {
         return Ok(None);
     };
     let mut reply = Reply::new(head.code.unwrap_or_default());
@@ -180,7 +189,7 @@ fn parse_answer_head(buffer: &[u8]) -> io::Result<Option<(Reply, Option<usize>, 
             reply = reply.header(header.name, &value);
         }
     }
-    Ok(Some((reply, length, chunked, size)))
+    Ok(Some(Head { reply, length, chunked, bytes }))
 }
 
 pub(super) async fn write_reply(stream: &mut TcpStream, reply: &Reply, head_only: bool) -> io::Result<()> {
