@@ -2,7 +2,7 @@
 
 use crate::{Commit, PartitionId};
 use bytes::Bytes;
-use std::{collections::VecDeque, sync::Arc};
+use std::{collections::VecDeque, sync::Arc, time::Instant};
 
 /// A request with about 1 MB of notes is refused whole, so requests stay well below.
 const REQUEST_BYTES_MAX: usize = 500_000;
@@ -28,45 +28,61 @@ pub(super) enum Request {
     Start(Vec<StartCommit>),
 }
 
+#[derive(Debug)]
+struct Waiting {
+    request: Request,
+    since: Instant,
+}
+
 /// Requests that wait, and the one that was sent.
 #[derive(Debug, Default)]
 pub(super) struct Commits {
-    waiting: VecDeque<Request>,
+    waiting: VecDeque<Waiting>,
     pub(super) in_flight: Option<Request>,
 }
 
 impl Commits {
     /// Queues what the task wants committed, in requests of bearable size.
-    pub(super) fn add(&mut self, commits: Vec<Commit>, live: impl Fn(PartitionId) -> bool) {
+    pub(super) fn add(&mut self, commits: Vec<Commit>, since: Instant, live: impl Fn(PartitionId) -> bool) {
         let (mut alive, dead): (Vec<_>, Vec<_>) = commits.into_iter().partition(|commit| live(commit.id));
         if !dead.is_empty() {
-            self.waiting.push_back(Request::Dead(dead));
+            self.waiting.push_back(Waiting { request: Request::Dead(dead), since });
         }
         while !alive.is_empty() {
             let rest = alive.split_off(fitting(&alive));
-            self.waiting.push_back(Request::Task(std::mem::replace(&mut alive, rest)));
+            let request = Request::Task(std::mem::replace(&mut alive, rest));
+            self.waiting.push_back(Waiting { request, since });
         }
     }
 
     /// Queues start positions.
     pub(super) fn add_start(&mut self, starts: Vec<StartCommit>) {
-        self.waiting.push_back(Request::Start(starts));
+        self.waiting.push_back(Waiting { request: Request::Start(starts), since: Instant::now() });
     }
 
     /// Start positions that were not sent yet are of no use after a revocation.
     pub(super) fn drop_starts(&mut self) {
-        self.waiting.retain(|request| !matches!(request, Request::Start(_)));
+        self.waiting.retain(|waiting| !matches!(waiting.request, Request::Start(_)));
     }
 
-    /// The next request, if none is in flight.
-    pub(super) fn next(&mut self) -> Option<Request> {
-        if self.in_flight.is_some() { None } else { self.waiting.pop_front() }
+    /// Time at which the task gave the request that is next, if that is one of the task's.
+    pub(super) fn next_since(&self) -> Option<Instant> {
+        let next = self.waiting.front().filter(|_| self.in_flight.is_none())?;
+        matches!(next.request, Request::Task(_)).then_some(next.since)
+    }
+
+    /// The next request, if none is in flight. One of the task's stays until `may_send`, given its time, is true.
+    pub(super) fn next(&mut self, may_send: impl FnOnce(Instant) -> bool) -> Option<Request> {
+        if self.in_flight.is_some() || !self.next_since().is_none_or(may_send) {
+            return None;
+        }
+        self.waiting.pop_front().map(|waiting| waiting.request)
     }
 
     /// Whether a commit of this assignment was not sent yet.
     pub(super) fn is_waiting(&self, id: PartitionId) -> bool {
         let of = |request: &Request| matches!(request, Request::Task(commits) if commits.iter().any(|c| c.id == id));
-        self.waiting.iter().any(of)
+        self.waiting.iter().any(|waiting| of(&waiting.request))
     }
 
     /// Whether a commit of this assignment was sent and not answered yet.
@@ -99,13 +115,13 @@ mod tests {
             Request::Task(commits) | Request::Dead(commits) => commits.len(),
             Request::Start(starts) => starts.len(),
         };
-        std::iter::from_fn(|| commits.next()).map(len).collect()
+        std::iter::from_fn(|| commits.next(|_| true)).map(len).collect()
     }
 
     #[test]
     fn requests_are_cut_at_500_kb_of_notes() {
         let mut commits = Commits::default();
-        commits.add((0..300).map(|slot| commit(slot, 4_000)).collect(), |_| true);
+        commits.add((0..300).map(|slot| commit(slot, 4_000)).collect(), Instant::now(), |_| true);
         let sizes = sizes(&mut commits);
         assert_eq!(sizes.iter().sum::<usize>(), 300);
         assert!(sizes.iter().all(|len| len * (4_000 + PARTITION_BYTES) <= REQUEST_BYTES_MAX), "{sizes:?}");
@@ -115,20 +131,33 @@ mod tests {
     #[test]
     fn commits_without_an_assignment_are_set_apart_and_never_sent() {
         let mut commits = Commits::default();
-        commits.add(vec![commit(0, 0), commit(1, 0)], |id| id.slot() == 1);
-        assert!(matches!(commits.next(), Some(Request::Dead(dead)) if dead == [commit(0, 0)]));
-        assert!(matches!(commits.next(), Some(Request::Task(alive)) if alive == [commit(1, 0)]));
+        commits.add(vec![commit(0, 0), commit(1, 0)], Instant::now(), |id| id.slot() == 1);
+        assert!(matches!(commits.next(|_| true), Some(Request::Dead(dead)) if dead == [commit(0, 0)]));
+        assert!(matches!(commits.next(|_| true), Some(Request::Task(alive)) if alive == [commit(1, 0)]));
     }
 
     #[test]
     fn one_request_is_in_flight_at_a_time() {
         let mut commits = Commits::default();
-        commits.add(vec![commit(0, 0)], |_| true);
-        commits.add(vec![commit(0, 10)], |_| true);
-        commits.in_flight = commits.next();
-        assert!(commits.next().is_none());
+        commits.add(vec![commit(0, 0)], Instant::now(), |_| true);
+        commits.add(vec![commit(0, 10)], Instant::now(), |_| true);
+        commits.in_flight = commits.next(|_| true);
+        assert!(commits.next(|_| true).is_none());
         assert!(commits.is_waiting(PartitionId::new(0, 1)) && commits.is_in_flight(PartitionId::new(0, 1)));
         commits.in_flight = None;
-        assert!(commits.next().is_some());
+        assert!(commits.next(|_| true).is_some());
+    }
+
+    #[test]
+    fn a_commit_of_the_task_waits_until_it_may_be_sent_and_everything_behind_it_too() {
+        let mut commits = Commits::default();
+        let given = Instant::now();
+        commits.add(vec![commit(0, 0)], given, |_| true);
+        commits.add_start(Vec::new());
+        assert_eq!(commits.next_since(), Some(given));
+        assert!(commits.next(|since| since != given).is_none());
+        assert!(matches!(commits.next(|since| since == given), Some(Request::Task(_))));
+        assert_eq!(commits.next_since(), None);
+        assert!(matches!(commits.next(|_| false), Some(Request::Start(_))));
     }
 }

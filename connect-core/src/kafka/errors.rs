@@ -48,27 +48,31 @@ pub(super) fn is_refusal(code: Code) -> bool {
     )
 }
 
+/// The topic is away, or it is another one than librdkafka knows.
+pub(super) fn is_unknown_topic(code: Code) -> bool {
+    matches!(code, Code::UnknownTopicOrPartition | Code::UnknownTopic | Code::UnknownTopicId)
+}
+
 /// librdkafka or the broker sits these out without help.
 pub(super) fn is_passing(code: Code) -> bool {
-    matches!(
-        code,
-        Code::BrokerTransportFailure
-            | Code::AllBrokersDown
-            | Code::Resolve
-            | Code::OperationTimedOut
-            | Code::RequestTimedOut
-            | Code::NotLeaderForPartition
-            | Code::LeaderNotAvailable
-            | Code::NotCoordinator
-            | Code::CoordinatorNotAvailable
-            | Code::CoordinatorLoadInProgress
-            | Code::NetworkException
-            | Code::ReplicaNotAvailable
-            | Code::UnknownTopicOrPartition
-            | Code::UnknownTopic
-            | Code::UnknownPartition
-            | Code::PollExceeded
-    )
+    is_unknown_topic(code)
+        || matches!(
+            code,
+            Code::BrokerTransportFailure
+                | Code::AllBrokersDown
+                | Code::Resolve
+                | Code::OperationTimedOut
+                | Code::RequestTimedOut
+                | Code::NotLeaderForPartition
+                | Code::LeaderNotAvailable
+                | Code::NotCoordinator
+                | Code::CoordinatorNotAvailable
+                | Code::CoordinatorLoadInProgress
+                | Code::NetworkException
+                | Code::ReplicaNotAvailable
+                | Code::UnknownPartition
+                | Code::PollExceeded
+        )
 }
 
 /// The reader thread is gone and has said why before.

@@ -124,6 +124,8 @@ impl Reader<'_> {
                 reason,
                 "read again from the same offset"
             );
+            // Or they came into another topic of the same name.
+            self.look_at_ids_soon();
             self.repositions.push(id);
             return Ok(());
         }

@@ -1,7 +1,10 @@
 //! Topics that were deleted and made again: other ones of the same name, whose offsets say nothing about the old ones.
 //!
-//! Looked at in two places: when partitions are assigned, and every few seconds while they are read. librdkafka goes on
-//! in the new topic at the old topic's offset, and reports nothing where the new topic has that offset too.
+//! Looked at when partitions are assigned, before each commit of the task, at once when librdkafka or the broker says
+//! something that a topic made again brings about, and every few seconds. librdkafka goes on in the new topic at the
+//! old topic's offset, and reports nothing where the new topic has that offset too: records of it can be handed out
+//! before the next look, but nothing of it is committed at the old topic's offsets. A look is one small request, which
+//! nothing waits for but the commit, and that for a second at most.
 
 use super::{
     config::OnDataLoss,
@@ -19,19 +22,58 @@ use std::{
 
 /// Between looks at the ids.
 const EVERY: Duration = Duration::from_secs(3);
-/// The same while a topic is away: it may come back as another one.
+/// The same while a topic is away: it may come back as another one. Also the least between looks for other reasons than
+/// a commit.
 const EVERY_WHILE_AWAY: Duration = Duration::from_millis(200);
+/// The longest that a commit waits for a look: a broker that answers about no topic may still take commits.
+const COMMIT_WAITS: Duration = Duration::from_secs(1);
 
 /// Which topics the partitions were assigned of.
 pub(super) struct Known<'c> {
     ids: TopicIds<'c>,
     topics: HashMap<Arc<str>, TopicId>,
     look_at: Instant,
+    /// Time of the last question.
+    asked: Option<Instant>,
+    /// Time of the last question that was answered.
+    looked: Option<Instant>,
 }
 
 impl<'c> Known<'c> {
     pub(super) fn new(ids: TopicIds<'c>) -> Self {
-        Self { ids, topics: HashMap::new(), look_at: Instant::now() }
+        Self { ids, topics: HashMap::new(), look_at: Instant::now(), asked: None, looked: None }
+    }
+
+    /// Whether a commit given at this time may be sent: the ids were looked at since, or it has waited long enough for
+    /// that, or the broker knows no ids.
+    pub(super) fn looked_since(&self, given: Instant) -> bool {
+        self.topics.is_empty()
+            || self.looked.is_some_and(|looked| looked >= given)
+            || given.elapsed() >= COMMIT_WAITS
+    }
+
+    /// Takes the answer to the last question, if it is there.
+    fn take(&mut self) -> Option<HashMap<String, TopicId>> {
+        let found = self.ids.take(Duration::ZERO)?;
+        self.looked = self.looked.max(self.asked);
+        Some(found)
+    }
+
+    /// Whether to ask now, where a commit given at this time waits for it.
+    fn is_due(&self, now: Instant, given: Option<Instant>) -> bool {
+        let awaited = self.asked > self.looked;
+        !awaited && (now >= self.look_at || given.is_some_and(|given| !self.looked_since(given)))
+    }
+
+    /// Asks about these topics.
+    fn ask(&mut self, now: Instant, topics: &[Arc<str>]) {
+        self.look_at = now + EVERY;
+        if self.ids.ask(topics) {
+            self.asked = Some(now);
+        } else {
+            // There is nothing to ask about.
+            self.looked = Some(now);
+        }
     }
 
     /// A partition of this topic is assigned.
@@ -41,26 +83,26 @@ impl<'c> Known<'c> {
 }
 
 impl Reader<'_> {
-    /// Something is wrong with a topic.
+    /// Something is wrong with a topic: looks at once, unless it has just done so.
     pub(super) fn look_at_ids_soon(&mut self) {
-        self.known.look_at = self.known.look_at.min(Instant::now() + EVERY_WHILE_AWAY);
+        let soon = self.known.asked.map_or_else(Instant::now, |asked| asked + EVERY_WHILE_AWAY);
+        self.known.look_at = self.known.look_at.min(soon);
     }
 
     /// Asks for the ids of all topics that are read, and looks at the answer when it comes.
     pub(super) fn look_at_ids(&mut self) -> Result<(), Error> {
-        if let Some(found) = self.known.ids.take(Duration::ZERO) {
+        if let Some(found) = self.known.take() {
             self.compare(&found)?;
         }
         let now = Instant::now();
-        if now >= self.known.look_at {
-            self.known.look_at = now + EVERY;
+        if self.known.is_due(now, self.commits.next_since()) {
             let mut topics: Vec<Arc<str>> = Vec::new();
-            for slot in self.table.iter().filter(|slot| slot.hold == Hold::Reading) {
+            for slot in self.table.iter().filter(|slot| slot.hold != Hold::Gone) {
                 if !topics.contains(&slot.topic) {
                     topics.push(Arc::clone(&slot.topic));
                 }
             }
-            self.known.ids.ask(&topics);
+            self.known.ask(now, &topics);
         }
         Ok(())
     }
@@ -68,7 +110,7 @@ impl Reader<'_> {
     fn compare(&mut self, found: &HashMap<String, TopicId>) -> Result<(), Error> {
         let mut others: Vec<(PartitionId, i64)> = Vec::new();
         let mut away = false;
-        for slot in self.table.iter().filter(|slot| slot.hold == Hold::Reading) {
+        for slot in self.table.iter().filter(|slot| slot.hold != Hold::Gone) {
             match (self.known.topics.get(&slot.topic), found.get(&*slot.topic)) {
                 (Some(known), Some(now)) if known != now => others.push((slot.id, slot.next)),
                 (Some(_), None) => away = true,

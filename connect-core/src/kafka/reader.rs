@@ -185,10 +185,10 @@ impl<'c> Reader<'c> {
             }
             self.serve_events()?;
             self.serve_rebalances()?;
+            self.look_at_ids()?;
             self.reposition()?;
             self.send_commit();
             self.tell_ends();
-            self.look_at_ids()?;
             self.look_for_topics();
             if turn.room > 0 {
                 self.pass_markers();
@@ -228,7 +228,8 @@ impl<'c> Reader<'c> {
             Command::Commit(commits) => {
                 let (table, releasing) = (&self.table, &self.releasing);
                 let allowed = !self.setup.preview;
-                self.commits.add(commits, |id| allowed && table.may_commit(id) && !releasing.contains(&id));
+                let live = |id| allowed && table.may_commit(id) && !releasing.contains(&id);
+                self.commits.add(commits, Instant::now(), live);
                 Ok(())
             }
             Command::Release(ids) => {
@@ -290,6 +291,9 @@ impl<'c> Reader<'c> {
             // Everything else the client sits out; what concerns a partition comes by the data queue.
             _ => {
                 tracing::warn!(%error, "kafka consumer");
+                if error.rdkafka_error_code().is_some_and(errors::is_unknown_topic) {
+                    self.look_at_ids_soon();
+                }
                 if let Some(code @ Code::AllBrokersDown) = error.rdkafka_error_code() {
                     let why = "no broker answers, trying again";
                     self.sit_out(Trouble::Away, errors::coded("reach the kafka cluster", code, why));
@@ -361,9 +365,9 @@ impl<'c> Reader<'c> {
         committed.is_ok_and(|list| list.elements().iter().all(|element| element.error().is_ok()))
     }
 
-    /// Sends the next request to commit, unless one is in flight.
+    /// Sends the next request to commit, unless one is in flight or the topics' ids are to be looked at first.
     fn send_commit(&mut self) {
-        while let Some(request) = self.commits.next() {
+        while let Some(request) = self.commits.next(|since| self.known.looked_since(since)) {
             let mut list = TopicPartitionList::new();
             match request {
                 Request::Dead(commits) => self.refuse(commits),

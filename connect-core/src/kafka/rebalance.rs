@@ -215,9 +215,15 @@ impl Reader<'_> {
 
     /// The partition begins anew at the earliest offset: the one that was to be read does not exist any more.
     pub(super) fn begin_anew(&mut self, id: PartitionId) {
-        let Some(slot) = self.table.get(id) else { return };
+        let Some(slot) = self.table.get_mut(id) else { return };
         let partitions = vec![(Arc::clone(&slot.topic), slot.partition)];
+        let revoking = slot.hold != Hold::Reading;
+        slot.hold = Hold::Gone;
         self.tell_lost(vec![id]);
+        if revoking {
+            // It goes with the answer to the revocation; whoever gets it next begins.
+            return;
+        }
         self.forget(id);
         self.starting.push(Starting::new(partitions, false));
     }

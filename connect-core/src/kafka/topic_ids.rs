@@ -39,10 +39,10 @@ impl<'c> TopicIds<'c> {
         Self { queue, client, asked: false, consumer: PhantomData }
     }
 
-    /// Asks for the ids of these topics, unless an answer is awaited.
-    pub(super) fn ask(&mut self, topics: &[Arc<str>]) {
+    /// Asks for the ids of these topics, unless an answer is awaited. Whether it did.
+    pub(super) fn ask(&mut self, topics: &[Arc<str>]) -> bool {
         if self.asked || topics.is_empty() {
-            return;
+            return false;
         }
         let names: Vec<CString> = topics
             .iter()
@@ -57,6 +57,7 @@ impl<'c> TopicIds<'c> {
             sys::rd_kafka_TopicCollection_destroy(all);
         }
         self.asked = true;
+        true
     }
 
     /// The answer, if it comes within `wait`: the ids of those topics that exist. Empty where the broker knows no ids.

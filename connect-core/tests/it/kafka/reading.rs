@@ -8,8 +8,9 @@ use super::{
     },
     driver::{Driver, ROOM, config, task},
 };
+use bytes::Bytes;
 use connect_core::{
-    Class, Error, Event, Source,
+    Class, Commit, Error, Event, Source,
     kafka::{KafkaConfig, KafkaSource, OnDataLoss, StartPosition},
 };
 use rdkafka::producer::Producer;
@@ -251,7 +252,7 @@ async fn made_again_beside(
     protocol: &str,
     policy: OnDataLoss,
     away: Duration,
-) -> (String, Driver, Option<Error>) {
+) -> (String, String, Driver, Option<Error>) {
     let (topic, group) = (topic("made-again", 1).await, unique("group"));
     fill(&topic, 1, 10);
     let mut driver = Driver::open(config(&group, &topic, protocol).on_data_loss(policy)).await;
@@ -270,14 +271,14 @@ async fn made_again_beside(
         error = driver.failure() => Some(error),
         () = other => None,
     };
-    (group, driver, failed)
+    (group, topic, driver, failed)
 }
 
 #[tokio::test]
 async fn a_topic_made_again_under_a_live_member_with_more_records_than_before_stops_it() {
     for protocol in PROTOCOLS {
         for away in [0, 3_000] {
-            let (_, mut driver, failed) =
+            let (_, _, mut driver, failed) =
                 made_again_beside(protocol, OnDataLoss::Stop, Duration::from_millis(away)).await;
             let error = match failed {
                 Some(error) => error,
@@ -297,7 +298,8 @@ async fn a_topic_made_again_under_a_live_member_is_read_from_its_beginning_if_lo
     for protocol in PROTOCOLS {
         for away in [0, 3_000] {
             let away = Duration::from_millis(away);
-            let (group, mut driver, failed) = made_again_beside(protocol, OnDataLoss::Continue, away).await;
+            let (group, topic, mut driver, failed) =
+                made_again_beside(protocol, OnDataLoss::Continue, away).await;
             assert!(failed.is_none(), "{protocol}: {failed:?}");
             let all = |driver: &Driver| {
                 driver.held.keys().any(|id| {
@@ -308,14 +310,46 @@ async fn a_topic_made_again_under_a_live_member_is_read_from_its_beginning_if_lo
             driver.until("all of the new topic", ROOM, all).await;
             driver.until("the gap", ROOM, |driver| !driver.gaps.is_empty()).await;
             assert!(driver.held.values().all(|assigned| assigned.note.is_none()), "{protocol}");
-            let topic = driver.held.values().next().map(|assigned| assigned.topic.to_string());
-            let committed = committed(&group, &topic.expect("it holds it"), 1);
-            // The broker forgets the commits of a deleted topic, at times after the new one's first.
-            assert!(
-                committed.get(&0).is_none_or(|new| *new == (0, String::new())),
-                "{protocol}: the old topic's note is gone: {committed:?}"
-            );
+            // Committing goes on in the new topic, at times after a rebalance that its deletion brought about.
+            let commit = async {
+                loop {
+                    driver.assigned(1).await;
+                    let id = driver.id(0);
+                    if driver.commit(id, 20, Some("{\"note\":2}")).await.is_ok() {
+                        break;
+                    }
+                }
+            };
+            tokio::time::timeout(Duration::from_secs(30), commit).await.expect("committed");
+            let committed = committed(&group, &topic, 1);
+            assert_eq!(committed[&0], (20, "{\"note\":2}".to_owned()), "{protocol}");
             driver.close().await;
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_commit_never_reaches_a_topic_that_was_made_again() {
+    for protocol in PROTOCOLS {
+        for policy in [OnDataLoss::Stop, OnDataLoss::Continue] {
+            let (group, topic, mut driver, failed) =
+                made_again_beside(protocol, policy, Duration::ZERO).await;
+            let late = Commit { id: driver.rows[0].id, offset: 15, note: Some(Bytes::from_static(b"late")) };
+            driver.source.commit(vec![late]);
+            if policy == OnDataLoss::Stop {
+                let error = match failed {
+                    Some(error) => error,
+                    None => driver.failure().await,
+                };
+                let report = error.report();
+                assert!(report.contains("deleted and made again"), "{protocol}: {report}");
+            } else {
+                driver.until("an answer", ROOM, |driver| !driver.committed.is_empty()).await;
+                assert!(driver.committed[0].1.is_err(), "{protocol}: {:?}", driver.committed);
+            }
+            driver.close().await;
+            let committed = committed(&group, &topic, 1);
+            assert!(committed.get(&0).is_none_or(|now| now.0 != 15), "{protocol}, {policy:?}: {committed:?}");
         }
     }
 }
