@@ -153,7 +153,7 @@ mod tests {
     #[test]
     fn a_wrong_key_is_named() {
         assert!(described("Flatten", &[("delimeter", "_")]).unwrap_err().contains("delimiter"));
-        assert!(described("Flatten", &[("arrays", "drop")]).unwrap_err().contains("keep or index"));
+        assert!(described("Flatten", &[("arrays", "drop")]).unwrap_err().contains("keep, index or fields"));
         assert!(described("KeyWrap", &[]).unwrap_err().contains("field"));
         assert!(described("KeyWrap", &[("field", " ")]).unwrap_err().contains("empty"));
     }
