@@ -108,6 +108,9 @@ impl Reader<'_> {
     fn out_of_range(&mut self, id: PartitionId, reason: &str) -> Result<(), Error> {
         let Some(slot) = self.table.get(id) else { return Ok(()) };
         let (topic, partition, next) = (Arc::clone(&slot.topic), slot.partition, slot.next);
+        if self.is_made_again(&topic) {
+            return self.leave_old_topic(id);
+        }
         let timeout = self.setup.call_timeout;
         let (low, high) = self
             .consumer

@@ -16,6 +16,7 @@ use super::{
 use crate::{Error, Event, PartitionId};
 use std::{
     collections::HashMap,
+    slice,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -108,11 +109,11 @@ impl Reader<'_> {
     }
 
     fn compare(&mut self, found: &HashMap<String, TopicId>) -> Result<(), Error> {
-        let mut others: Vec<(PartitionId, i64)> = Vec::new();
+        let mut others: Vec<PartitionId> = Vec::new();
         let mut away = false;
         for slot in self.table.iter().filter(|slot| slot.hold != Hold::Gone) {
             match (self.known.topics.get(&slot.topic), found.get(&*slot.topic)) {
-                (Some(known), Some(now)) if known != now => others.push((slot.id, slot.next)),
+                (Some(known), Some(now)) if known != now => others.push(slot.id),
                 (Some(_), None) => away = true,
                 _ => {}
             }
@@ -120,13 +121,29 @@ impl Reader<'_> {
         if away {
             self.look_at_ids_soon();
         }
-        for (id, next) in others {
-            let Some(slot) = self.table.get(id) else { continue };
-            let error = self.made_again(&slot.topic, slot.partition)?;
-            self.mailbox.tell(Event::Gap(id, next..next, error));
-            self.begin_anew(id);
-        }
+        others.into_iter().try_for_each(|id| self.leave_old_topic(id))
+    }
+
+    /// The partition's topic is another one now.
+    pub(super) fn leave_old_topic(&mut self, id: PartitionId) -> Result<(), Error> {
+        let Some(slot) = self.table.get(id) else { return Ok(()) };
+        let next = slot.next;
+        let error = self.made_again(&slot.topic, slot.partition)?;
+        self.mailbox.tell(Event::Gap(id, next..next, error));
+        self.begin_anew(id);
         Ok(())
+    }
+
+    /// Asks whether this topic is another one than was assigned, and waits for the answer.
+    pub(super) fn is_made_again(&self, topic: &Arc<str>) -> bool {
+        let Some(known) = self.known.topics.get(topic) else { return false };
+        self.ask_now(slice::from_ref(topic)).get(&**topic).is_some_and(|now| now != known)
+    }
+
+    fn ask_now(&self, topics: &[Arc<str>]) -> HashMap<String, TopicId> {
+        let mut ids = TopicIds::new(self.consumer);
+        ids.ask(topics);
+        ids.take(self.setup.call_timeout).unwrap_or_default()
     }
 
     /// Finds out which topics these are, in partitions that are to be assigned. Those of a topic that was made again begin
@@ -134,9 +151,7 @@ impl Reader<'_> {
     pub(super) fn identify(&self, found: &mut [Found], compare: bool) -> Result<(), Error> {
         let mut topics: Vec<Arc<str>> = found.iter().map(|found| Arc::clone(&found.topic)).collect();
         topics.dedup();
-        let mut ids = TopicIds::new(self.consumer);
-        ids.ask(&topics);
-        let now = ids.take(self.setup.call_timeout).unwrap_or_default();
+        let now = self.ask_now(&topics);
         for found in found {
             found.topic_id = now.get(&*found.topic).copied();
             let known = self.known.topics.get(&found.topic).copied();
