@@ -1,6 +1,6 @@
-//! Topics that were deleted and made again: other ones of the same name, whose offsets say nothing about the old ones.
+//! Topics that were deleted and created again: the offsets of the new topic say nothing about those of the old one.
 //!
-//! Looked at in two places: when partitions are assigned, and every few seconds while they are read. librdkafka goes on
+//! Ids are compared when partitions are assigned, and every few seconds while they are read. librdkafka goes on
 //! in the new topic at the old topic's offset, and reports nothing where the new topic has that offset too.
 
 use super::{
@@ -17,12 +17,12 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// Between looks at the ids.
+/// Interval at which ids are compared.
 const EVERY: Duration = Duration::from_secs(3);
-/// The same while a topic is away: it may come back as another one.
+/// The same while a topic does not exist: it may be created again.
 const EVERY_WHILE_AWAY: Duration = Duration::from_millis(200);
 
-/// Which topics the partitions were assigned of.
+/// The topics of the assigned partitions, by id.
 pub(super) struct Known<'c> {
     ids: TopicIds<'c>,
     topics: HashMap<Arc<str>, TopicId>,
@@ -34,14 +34,14 @@ impl<'c> Known<'c> {
         Self { ids, topics: HashMap::new(), look_at: Instant::now() }
     }
 
-    /// A partition of this topic is assigned.
+    /// Records the id of a topic of which a partition is assigned.
     pub(super) fn learn(&mut self, topic: &Arc<str>, id: TopicId) {
         self.topics.insert(Arc::clone(topic), id);
     }
 }
 
 impl Reader<'_> {
-    /// Something is wrong with a topic.
+    /// Compares ids soon, because something is wrong with a topic.
     pub(super) fn look_at_ids_soon(&mut self) {
         self.known.look_at = self.known.look_at.min(Instant::now() + EVERY_WHILE_AWAY);
     }
@@ -99,7 +99,7 @@ impl Reader<'_> {
             found.topic_id = now.get(&*found.topic).copied();
             let known = self.known.topics.get(&found.topic).copied();
             if known.is_some() && found.topic_id.is_none() {
-                // Away, or only just made again.
+                // Deleted, or created a moment ago.
                 return Err(
                     Error::retriable("identify the topic", "the broker named no id").about(&found.topic)
                 );
@@ -112,9 +112,10 @@ impl Reader<'_> {
         Ok(())
     }
 
-    /// What to report, where data loss is allowed.
+    /// Returns the loss to report if data loss is allowed, and fails otherwise.
     fn made_again(&self, topic: &str, partition: i32) -> Result<Error, Error> {
-        let what = "the topic was deleted and made again; what was not read of the old one is gone";
+        let what =
+            "the topic was deleted and created again; records of the old one that were not read are gone";
         let error = |advice: &str| {
             Error::fatal("read", format!("{what}{advice}"))
                 .about(format!("topic {topic}, partition {partition}"))
@@ -126,7 +127,7 @@ impl Reader<'_> {
             ));
         }
         let error = error("");
-        tracing::error!(error = %error.report(), "data loss; going on at the beginning of the new topic");
+        tracing::error!(error = %error.report(), "data loss; continuing at the beginning of the new topic");
         Ok(error)
     }
 }

@@ -246,7 +246,7 @@ async fn a_topic_created_again_is_noticed_and_never_read_silently_from_zero() {
     }
 }
 
-/// Ten records are read, the topic is deleted and made again with twenty, beside a member.
+/// Ten records are read, the topic is deleted and created again with twenty, beside a member.
 async fn made_again_beside(
     protocol: &str,
     policy: OnDataLoss,
@@ -284,7 +284,7 @@ async fn a_topic_made_again_under_a_live_member_with_more_records_than_before_st
                 None => driver.failure().await,
             };
             let report = error.report();
-            for part in ["made-again", "partition 0", "deleted and made again", "on.data.loss=continue"] {
+            for part in ["made-again", "partition 0", "deleted and created again", "on.data.loss=continue"] {
                 assert!(report.contains(part), "{protocol}: {report}");
             }
             driver.close().await;
