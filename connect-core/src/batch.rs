@@ -61,8 +61,8 @@ pub struct Run {
 }
 
 impl Run {
-    /// Whether these offsets were lost: their records were gone from the log before they were read. A run that only
-    /// moves the position is empty, and a hole in the log lies inside of a run with records.
+    /// Returns `true` if the records of these offsets were gone from the log before they were read. A run that only
+    /// moves the position is empty, and a hole in the log lies inside a run with records.
     #[must_use]
     pub fn is_loss(&self) -> bool {
         self.rows == 0 && !self.offsets.is_empty()
@@ -202,8 +202,8 @@ impl Batch {
         }
     }
 
-    /// The partitions that have rows here. Of a batch that is whole, the runs are looked at; otherwise they may be those
-    /// of the batch that it was cut out of.
+    /// The partitions that have rows in this batch. They are taken from the runs only if the batch is whole: one that
+    /// was cut out of another one may have the runs of that one.
     pub(crate) fn partitions(&self) -> impl Iterator<Item = PartitionId> {
         let runs = self.runs.iter().filter(|run| self.whole && run.rows > 0).map(|run| run.id);
         let rows = if self.whole { &[][..] } else { &self.rows[..] };

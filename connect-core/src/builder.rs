@@ -142,12 +142,12 @@ impl BatchBuilder {
         let run = self.run(id, topic, partition, offset);
         run.offsets.end = offset;
         if run.rows == 0 {
-            // Nothing lies in it: only a loss is a run of offsets without records.
+            // Only a loss is a run of offsets without records.
             run.offsets.start = offset;
         }
     }
 
-    /// Says that the records of partition `id` at `offsets` were gone before they were read. Without this call, offsets
+    /// Marks the records of partition `id` at `offsets` as gone before they were read. Without this call, offsets
     /// that are passed over are holes in the log, made by compaction or transactions. See [`Run::is_loss`].
     pub fn lost(&mut self, id: PartitionId, topic: &Arc<str>, partition: i32, offsets: Range<i64>) {
         self.runs.push(Run { id, topic: Arc::clone(topic), partition, offsets, rows: 0, bytes: 0 });

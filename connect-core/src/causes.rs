@@ -1,4 +1,4 @@
-//! Causes of failures, each told at once and then rarely.
+//! Causes of failures, each logged at once and then rarely.
 
 use std::{
     sync::{Mutex, PoisonError},
@@ -6,19 +6,19 @@ use std::{
 };
 use tokio::time::Instant;
 
-/// Between the first two times that a cause is told; it doubles up to [`EVERY_MAX`].
+/// Time between the first two log lines of a cause; doubles up to [`EVERY_MAX`].
 const EVERY: Duration = Duration::from_secs(30);
-/// The longest time between two.
+/// Longest time between two log lines of a cause.
 const EVERY_MAX: Duration = Duration::from_secs(600);
-/// A cause that was not seen for this long is over: the next time it is news again.
+/// Time without a failure after which a cause is over; the next failure is logged at once.
 const OVER: Duration = Duration::from_secs(120);
-/// Causes that are told apart. More at a time are one text with a number in it that changes.
+/// Maximum number of causes told apart. More at a time are one text that contains a changing number.
 const APART_MAX: usize = 16;
 
 /// Decides which failures are worth a line in the log: one per cause, however many tasks meet it, and another now and then
 /// as long as it lasts.
 ///
-/// Causes are equal if their texts are. One belongs to a pipeline, or to what else fails as a whole.
+/// Causes are equal if their texts are. Each pipeline has an instance of its own.
 #[derive(Debug, Default)]
 pub(crate) struct Causes(Mutex<Vec<Cause>>);
 
@@ -28,11 +28,11 @@ struct Cause {
     told: Instant,
     seen: Instant,
     every: Duration,
-    kept_back: u64,
+    suppressed: u64,
 }
 
 impl Causes {
-    /// Whether this cause is to be told now; then how often it was kept back since the last time.
+    /// Returns how often this cause was suppressed since it was last logged, or `None` if it is not to be logged now.
     pub(crate) fn tell(&self, text: &str, now: Instant) -> Option<u64> {
         let mut causes = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         causes.retain(|cause| now - cause.seen < OVER.max(cause.every));
@@ -42,7 +42,7 @@ impl Causes {
         if causes.len() == APART_MAX {
             return None;
         }
-        causes.push(Cause { text: text.to_owned(), told: now, seen: now, every: EVERY, kept_back: 0 });
+        causes.push(Cause { text: text.to_owned(), told: now, seen: now, every: EVERY, suppressed: 0 });
         Some(0)
     }
 }
@@ -51,11 +51,11 @@ impl Cause {
     fn again(&mut self, now: Instant) -> Option<u64> {
         self.seen = now;
         if now - self.told < self.every {
-            self.kept_back += 1;
+            self.suppressed += 1;
             return None;
         }
         (self.told, self.every) = (now, (self.every * 2).min(EVERY_MAX));
-        Some(std::mem::take(&mut self.kept_back))
+        Some(std::mem::take(&mut self.suppressed))
     }
 }
 

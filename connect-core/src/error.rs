@@ -96,7 +96,7 @@ impl Error {
         self
     }
 
-    /// Marks that the class is a guess: the other side did not say whether the records or itself is to blame. A
+    /// Marks the class as a guess: the target did not say whether the records or the target itself is to blame. A
     /// [`BulkSink`](crate::BulkSink) finds out by sending fewer records at once, down to one alone, and by what becomes of
     /// other records meanwhile.
     #[must_use]
@@ -105,13 +105,13 @@ impl Error {
         self
     }
 
-    /// Whether the class is a guess, see [`doubtful`](Self::doubtful).
+    /// Returns `true` if the class is a guess, see [`doubtful`](Self::doubtful).
     #[must_use]
     pub fn is_doubtful(&self) -> bool {
         self.0.doubtful
     }
 
-    /// The doubt is over: the same error with the class that turned out to be right.
+    /// Returns the same error, no longer doubtful, with the class that turned out to be right.
     #[must_use]
     pub(crate) fn settled_as(mut self, class: Class) -> Self {
         self.0.class = class;

@@ -35,7 +35,7 @@ pub(crate) struct StoreError {
     pub(crate) answer: Answer,
     /// Shown as this error's own text, so it is not its source too.
     pub(crate) cause: BoxError,
-    /// What a person may do about it.
+    /// Advice for a person.
     pub(crate) advice: Option<String>,
 }
 
@@ -44,7 +44,7 @@ impl StoreError {
         Self { answer, cause: cause.into(), advice: None }
     }
 
-    /// What the store said, if it refused the request.
+    /// Returns the answer of the store, if it refused the request.
     #[cfg(any(feature = "s3", feature = "cos"))]
     pub(crate) fn refusal(&self) -> Option<&Refusal> {
         self.cause.downcast_ref()

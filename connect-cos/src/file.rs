@@ -186,7 +186,7 @@ impl ObjectFile {
         self.parted = true;
     }
 
-    /// Nothing more will be written. An object that was found is looked at again if it is too short for that.
+    /// Ends the file. An object that was found is looked at again if it is too short for what was written.
     pub(crate) fn seal(&mut self, last: i64) {
         self.sealed = Some(last);
         if self.found.is_some_and(|len| !self.fits(len)) {
@@ -351,7 +351,7 @@ impl ObjectFile {
         self.retry(why, config)
     }
 
-    /// Exists alone is never success: the object has to be ours, and to hold what was written. Before it is sealed
+    /// An object that merely exists is never success: it has to be ours and hold what was written. Before it is sealed
     /// nobody knows how much that will be; [`Self::seal`] asks then.
     fn whose(&self, found: Found) -> Next {
         let whole = self.sealed.is_none() || self.fits(found.len);

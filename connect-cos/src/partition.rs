@@ -30,7 +30,7 @@ pub(crate) struct Partition {
     position: i64,
     /// Records below are in objects already.
     skip_below: i64,
-    /// Records below were gone from the log before they were read.
+    /// The offset below which records were gone from the log before they were read.
     lost_below: i64,
     /// Oldest first: only the first may have a note, only the last may be open.
     pub(crate) ranges: VecDeque<OpenRange>,

@@ -9,7 +9,7 @@ pub(crate) struct Pending {
     rows: Vec<Range<usize>>,
     /// The position that the source has reached behind these rows.
     pub(crate) end: i64,
-    /// Records below were gone before they were read.
+    /// The offset below which records were gone before they were read.
     pub(crate) lost_below: i64,
 }
 

@@ -160,7 +160,7 @@ impl Turn<'_> {
         });
     }
 
-    /// Frees what earlier owners of partitions have left in directories that nobody writes any more. Once per assignment,
+    /// Removes leftovers of earlier owners of partitions from directories no longer written to. Once per assignment,
     /// since it looks through all of them.
     pub(crate) fn sweep(&mut self, partitions: Vec<(String, i64)>) {
         let (store, dir) = (Arc::clone(&self.env.store), self.env.config.topics_dir.clone());

@@ -19,13 +19,13 @@ pub(crate) enum Failure {
     NoAnswer {
         node: String,
         cause: String,
-        /// Somebody was there who may have seen the rows.
+        /// A server was reached, which may have seen the rows.
         reached: bool,
     },
     /// An answer other than 2xx.
     #[error("{node} answered {status}: {reason}")]
     Status { node: String, status: u16, reason: String, wait: Option<Duration> },
-    /// A redirect. Bodies go to nobody who is not configured.
+    /// A redirect. Bodies are sent to configured nodes only.
     #[error("{node} answered {status}, a redirect to {location}, which is not followed (see connection.url)")]
     Redirect { node: String, status: u16, location: String },
     /// An answer in an encoding that nobody has asked for, or damaged.
@@ -37,7 +37,7 @@ pub(crate) enum Failure {
     /// An answer that is too large to be held.
     #[error("{node} sent an answer of more than {max} bytes")]
     TooLarge { node: String, max: usize },
-    /// A success that does not say of what: fewer items than rows.
+    /// A success with fewer items than rows.
     #[error(
         "{node} answered {items} items for {rows} rows: rows without an item are not known to be written"
     )]
@@ -125,7 +125,7 @@ impl Failure {
         }
     }
 
-    /// Whether it need not be the fault of the one that it seems to be.
+    /// Returns `true` if the class is a guess.
     fn is_doubtful(&self) -> bool {
         match self {
             Self::NoAnswer { reached, .. } => *reached,

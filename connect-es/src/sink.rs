@@ -49,7 +49,7 @@ pub struct Elasticsearch {
     already_present: AtomicU64,
     /// Where a conflict may say that something is wrong.
     replays: Option<Replays>,
-    /// Where a conflict may say that two partitions have one key.
+    /// Present where a conflict may mean that two partitions have the same key.
     writers: Option<Writers>,
     /// Where versions come from offsets.
     growth: Option<Growth>,
@@ -131,7 +131,7 @@ impl Elasticsearch {
         })
     }
 
-    /// Says it at the first time, and whenever the number has doubled.
+    /// Counts a document that was there already; logs the first one, and whenever the number has doubled.
     fn count_present(&self, origin: Origin<'_>) {
         let count = self.already_present.fetch_add(1, Ordering::Relaxed) + 1;
         if count.is_power_of_two() {
@@ -163,7 +163,7 @@ impl Elasticsearch {
     }
 }
 
-/// What was written, to be compared with conflicts to come.
+/// Remembers the rows that were written, to compare later conflicts with them.
 fn note_written(writers: &Writers, batch: &Batch, outcome: Option<&[Result<(), Error>]>) {
     let written = |row: usize| outcome.is_none_or(|rows| rows[row].is_ok());
     writers.wrote(batch.iter().enumerate().filter(|(row, _)| written(*row)).map(|(_, record)| record));

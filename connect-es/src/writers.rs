@@ -39,7 +39,7 @@ impl Writers {
         Self { seed: RandomState::new(), apart, memory: Mutex::default() }
     }
 
-    /// These partitions are ours. Returns two topics whose records share an index, if one of them is new.
+    /// Adds assigned partitions. Returns two topics whose records share an index, if one of them is new.
     pub(crate) fn assigned(&self, partitions: &[Assigned]) -> Option<(String, String)> {
         let mut memory = self.memory();
         let mut shared = None;
@@ -59,7 +59,7 @@ impl Writers {
         shared
     }
 
-    /// These partitions are somebody else's.
+    /// Removes partitions that are no longer assigned.
     pub(crate) fn unassigned(&self, ids: &[PartitionId]) {
         let mut memory = self.memory();
         for id in ids {
@@ -67,7 +67,7 @@ impl Writers {
         }
     }
 
-    /// These records were written.
+    /// Remembers records that were written.
     pub(crate) fn wrote<'a>(&self, records: impl Iterator<Item = Record<'a>>) {
         let mut memory = self.memory();
         let mut last = None;

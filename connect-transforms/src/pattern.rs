@@ -1,4 +1,4 @@
-//! Regular expressions: compiling those of RE2 and Java, and what is said of one that cannot be compiled.
+//! Regular expressions of RE2 and Java: compiling them, and the errors of those that cannot be compiled.
 
 mod translate;
 

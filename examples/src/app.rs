@@ -131,7 +131,7 @@ async fn drive(handle: Handle) -> Result<(), String> {
     }
 }
 
-/// Why a task does not run that has not been stopped.
+/// Returns the reason why a task that was not stopped does not run.
 fn not_started(status: &Status) -> Option<&str> {
     let starts = |state| matches!(state, TaskState::Starting | TaskState::Restarting);
     status.tasks.iter().filter(|task| starts(task.state)).find_map(|task| task.last_error.as_deref())

@@ -1,4 +1,4 @@
-//! Who is to blame for a failure: the rows, or the target.
+//! Evidence about the cause of a failure: the rows, or the target.
 //!
 //! A target that refuses every row alike says nothing about rows. So a row is blamed on circumstantial evidence only if
 //! it stood alone and other rows of its partition, which go to the same place, got an answer since its first failure.
@@ -6,18 +6,18 @@
 use crate::PartitionId;
 use std::collections::HashMap;
 
-/// So many attempts in a row without an answer, then a request is halved.
+/// Attempts in a row without an answer after which a request is halved.
 pub(super) const DOUBTS_BEFORE_HALVING: u32 = 3;
-/// So many attempts of a row alone without an answer, while others get theirs, then the row is poison.
+/// Attempts without an answer after which a row that is sent alone is poison, if other rows get their answers.
 pub(super) const DOUBTS_ALONE: u32 = 5;
-/// So many rows are refused alone one after the other, then requests are not halved at once any more: the target, not a
+/// Rows refused alone one after the other after which requests are no longer halved at once: the target, not a
 /// row, is in trouble.
 const REFUSED_ALONE_MAX: u32 = 8;
-/// So many suspects are sent alone at once; if they all prove guilty, a second refusal together with others is believed
-/// from then on. Bounds what a topic full of bad records costs.
+/// Suspects that are sent alone at a time. If as many in a row prove guilty, a second refusal together with others is
+/// believed from then on. Bounds the cost of a topic full of bad records.
 pub(super) const GUILTY_MAX: usize = 16;
 
-/// What is known about the target besides the failures.
+/// Evidence about the target besides the failures.
 #[derive(Debug, Default)]
 pub(super) struct Doubt {
     /// Answers so far.
@@ -31,7 +31,7 @@ pub(super) struct Doubt {
 }
 
 impl Doubt {
-    /// An answer came, or its time is over.
+    /// Counts an answer, or one that did not come in time.
     pub(super) fn answered(&mut self) {
         self.answer += 1;
     }
@@ -41,7 +41,7 @@ impl Doubt {
         self.answer
     }
 
-    /// Rows of these partitions were settled by this answer. `suspects`: suspects were accepted.
+    /// Records that this answer settled rows of these partitions. `suspects`: suspects were accepted.
     pub(super) fn passed(&mut self, ids: impl Iterator<Item = PartitionId>, suspects: bool) {
         self.refused_alone = 0;
         if suspects {
@@ -55,7 +55,7 @@ impl Doubt {
         self.passed.get(&id).is_some_and(|&passed| passed >= answer)
     }
 
-    /// A row was refused alone, and nobody can say that it is to blame.
+    /// Counts a row that was refused alone without evidence against it.
     pub(super) fn refused_alone(&mut self) {
         self.refused_alone = self.refused_alone.saturating_add(1);
     }
@@ -65,7 +65,7 @@ impl Doubt {
         self.refused_alone >= REFUSED_ALONE_MAX
     }
 
-    /// A suspect was refused again, alone.
+    /// Counts a suspect that was refused again, alone.
     pub(super) fn guilty(&mut self) {
         self.guilty = self.guilty.saturating_add(1);
     }
@@ -75,7 +75,7 @@ impl Doubt {
         self.guilty >= GUILTY_MAX
     }
 
-    /// The partition is gone.
+    /// Forgets a partition that is gone.
     pub(super) fn forget(&mut self, id: PartitionId) {
         self.passed.remove(&id);
     }

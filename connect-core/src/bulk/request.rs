@@ -56,7 +56,7 @@ pub(super) struct Trouble {
     /// The number of the answer that was the first failure, see `doubt`.
     answer: u64,
     attempts: u32,
-    /// Doubtful failures in a row, of a row that stands alone: since it does.
+    /// Doubtful failures in a row; for a row that is sent alone, since it is.
     doubts: u32,
     backoff: Backoff,
 }

@@ -1,8 +1,8 @@
-//! Texts of others in messages: cut off, and without control characters.
+//! Foreign text in messages, shortened and with control characters escaped.
 
 use std::fmt::{self, Write as _};
 
-/// Enough to recognise a key or a value by.
+/// Maximum number of characters shown of a key or a value.
 pub(super) const SHOWN_MAX_CHARS: usize = 200;
 
 /// Prints a text with its control characters escaped, so that it can neither steer a terminal nor begin a line of a log.

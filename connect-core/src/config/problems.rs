@@ -4,10 +4,10 @@ use std::fmt;
 
 use super::printable::{Escaped, shortened};
 
-/// Stands for a key where a text as a whole is wrong.
+/// The key of a problem with a text as a whole.
 pub(super) const WHOLE: &str = "config";
 
-/// Problems that [`ConfigError`] prints; what comes behind is counted.
+/// Maximum number of problems that [`ConfigError`] prints; the others are only counted.
 const PRINTED_MAX: usize = 100;
 
 /// One thing that is wrong.
@@ -35,7 +35,7 @@ impl Problem {
     }
 }
 
-/// Without control characters, and of a long key only its beginning.
+/// Prints control characters escaped, and only the beginning of a long key.
 impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}", Escaped(&shortened(&self.key)))?;

@@ -15,7 +15,7 @@ use super::{
     value::{ClassName, Value},
 };
 
-/// Unknown keys for which a near one is looked for: nobody reads more suggestions, and each costs a comparison with
+/// Maximum number of suggestions for unknown keys: nobody reads more, and each costs a comparison with
 /// every known key.
 const GUESSES_MAX: usize = 100;
 

@@ -32,7 +32,7 @@ pub struct Secret {
 }
 
 impl Secret {
-    /// The secret that a text with references stands for, such as `${env:TOKEN}`.
+    /// Creates a secret from a text with references, such as `${env:TOKEN}`.
     ///
     /// # Errors
     ///
@@ -49,7 +49,7 @@ impl Secret {
         &self.text
     }
 
-    /// Whether the text came from a reference, so that [`resolve`](Self::resolve) may return another one.
+    /// Returns `true` if the text came from a reference, so that [`resolve`](Self::resolve) may return another one.
     pub fn is_reference(&self) -> bool {
         self.reference.is_some()
     }

@@ -329,7 +329,7 @@ pub fn not_empty<T: Value>(value: &T) -> Result<(), String> {
 pub fn printable<T: Value>(value: &T) -> Result<(), String> {
     not_empty(value)?;
     match value.clear_text().chars().find(|c| c.is_control()) {
-        Some(control) => Err(format!("the control character U+{:04X} is in it", u32::from(control))),
+        Some(control) => Err(format!("it contains the control character U+{:04X}", u32::from(control))),
         None => Ok(()),
     }
 }

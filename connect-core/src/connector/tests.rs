@@ -268,7 +268,7 @@ fn a_name_has_no_control_characters_and_comes_from_no_reference() {
     };
     assert_eq!(
         problem("a\0b"),
-        "1 configuration problem\n  name = \"a\\0b\": the control character U+0000 is in it; allowed: text without control characters"
+        "1 configuration problem\n  name = \"a\\0b\": it contains the control character U+0000; allowed: text without control characters"
     );
     assert!(problem("a\u{1b}[2J").contains("U+001B"));
     let reference = problem("${file:/proc/self/environ}");
@@ -279,7 +279,7 @@ fn a_name_has_no_control_characters_and_comes_from_no_reference() {
     );
     for name in ["a\0b", "a\u{85}b"] {
         let error = crate::Pipeline::builder(name).build().unwrap_err().report();
-        assert!(error.contains("cannot be used: the control character U+00"), "{error}");
+        assert!(error.contains("cannot be used: it contains the control character U+00"), "{error}");
     }
 }
 

@@ -225,7 +225,7 @@ pub(super) fn without_secrets(error: KafkaError, properties: &Passthrough) -> St
 pub(super) fn reachable(consumer: &ReaderConsumer, setup: &Setup) -> Result<(), Error> {
     let operation = "reach the kafka cluster";
     let (topics, timeout) = (&setup.config.topics, setup.call_timeout * 2);
-    // A task that was started again by itself was let in before.
+    // A task that was started again by itself was admitted before.
     let refused = if setup.again { errors::coded } else { errors::refused };
     let fetch = |name: Option<&str>| {
         consumer.fetch_metadata(name, timeout).map_err(|error| {

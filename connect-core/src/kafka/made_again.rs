@@ -1,4 +1,4 @@
-//! Topics that were deleted and made again: other ones of the same name, whose offsets say nothing about the old ones.
+//! Topics that were deleted and created again: the offsets of the new topic say nothing about those of the old one.
 //!
 //! Looked at when partitions are assigned, before each commit of the task, at once when librdkafka or the broker says
 //! something that a topic made again brings about, and every few seconds. librdkafka goes on in the new topic at the
@@ -21,7 +21,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// Between looks at the ids.
+/// Interval at which ids are compared.
 const EVERY: Duration = Duration::from_secs(3);
 /// The same while a topic is away: it may come back as another one. Also the least between looks for other reasons than
 /// a commit.
@@ -29,7 +29,7 @@ const EVERY_WHILE_AWAY: Duration = Duration::from_millis(200);
 /// The longest that a commit waits for a look: a broker that answers about no topic may still take commits.
 const COMMIT_WAITS: Duration = Duration::from_secs(1);
 
-/// Which topics the partitions were assigned of.
+/// The topics of the assigned partitions, by id.
 pub(super) struct Known<'c> {
     ids: TopicIds<'c>,
     topics: HashMap<Arc<str>, TopicId>,
@@ -77,14 +77,14 @@ impl<'c> Known<'c> {
         }
     }
 
-    /// A partition of this topic is assigned.
+    /// Records the id of a topic of which a partition is assigned.
     pub(super) fn learn(&mut self, topic: &Arc<str>, id: TopicId) {
         self.topics.insert(Arc::clone(topic), id);
     }
 }
 
 impl Reader<'_> {
-    /// Something is wrong with a topic: looks at once, unless it has just done so.
+    /// Compares ids at once, because something is wrong with a topic, unless that was done a moment ago.
     pub(super) fn look_at_ids_soon(&mut self) {
         let soon = self.known.asked.map_or_else(Instant::now, |asked| asked + EVERY_WHILE_AWAY);
         self.known.look_at = self.known.look_at.min(soon);
@@ -156,7 +156,7 @@ impl Reader<'_> {
             found.topic_id = now.get(&*found.topic).copied();
             let known = self.known.topics.get(&found.topic).copied();
             if known.is_some() && found.topic_id.is_none() {
-                // Away, or only just made again.
+                // Deleted, or created a moment ago.
                 return Err(
                     Error::retriable("identify the topic", "the broker named no id").about(&found.topic)
                 );
@@ -169,9 +169,10 @@ impl Reader<'_> {
         Ok(())
     }
 
-    /// What to report, where data loss is allowed.
+    /// Returns the loss to report if data loss is allowed, and fails otherwise.
     fn made_again(&self, topic: &str, partition: i32) -> Result<Error, Error> {
-        let what = "the topic was deleted and made again; what was not read of the old one is gone";
+        let what =
+            "the topic was deleted and created again; records of the old one that were not read are gone";
         let error = |advice: &str| {
             Error::fatal("read", format!("{what}{advice}"))
                 .about(format!("topic {topic}, partition {partition}"))
@@ -183,7 +184,7 @@ impl Reader<'_> {
             ));
         }
         let error = error("");
-        tracing::error!(error = %error.report(), "data loss; going on at the beginning of the new topic");
+        tracing::error!(error = %error.report(), "data loss; continuing at the beginning of the new topic");
         Ok(error)
     }
 }

@@ -37,7 +37,7 @@ pub(super) const TURN: Duration = Duration::from_millis(20);
 const ENDS_EVERY: Duration = Duration::from_secs(1);
 /// How long one look for a broker may keep the thread from its other work.
 const LOOK: Duration = Duration::from_millis(100);
-/// A right that was there before.
+/// Error text for a right that was granted before.
 pub(super) const REFUSES: &str = "the broker refuses what it granted before; trying again";
 /// Events served before the data queue gets its turn again.
 const EVENTS_PER_TURN: usize = 100;
@@ -88,15 +88,15 @@ pub(super) fn serve(
     reader.leave();
 }
 
-/// What the reader sits out, and how its end is found.
+/// Trouble that the reader waits out, by the sign of its end.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Trouble {
     /// No broker could be reached: over when one answers.
     Away,
     /// A right was taken away, as questions about topics and group show: over when they are answered.
     Refused,
-    /// The right to read a topic was taken away, which librdkafka tells once: over when something is read again, or when questions that
-    /// were refused are answered.
+    /// The right to read a topic was taken away, which librdkafka tells once: over when something is read again, or
+    /// when questions that were refused are answered.
     Unread,
 }
 
@@ -132,7 +132,7 @@ pub(super) struct Reader<'c> {
     ends_at: Instant,
     /// Positions are to be looked at as soon as no message waits here.
     pub(super) positions_due: bool,
-    /// What the task was told to be sat out.
+    /// Trouble that the task was told of.
     trouble: Option<Trouble>,
 }
 
@@ -303,7 +303,7 @@ impl<'c> Reader<'c> {
         }
     }
 
-    /// Shows in the status what goes away without a new start.
+    /// Shows trouble in the status that ends without a new start.
     pub(super) fn sit_out(&mut self, trouble: Trouble, error: Error) {
         if self.trouble.as_ref() != Some(&trouble) {
             tracing::warn!(error = %error.report(), "waiting until this is over");
@@ -312,7 +312,7 @@ impl<'c> Reader<'c> {
         self.mailbox.tell(Event::Trouble(Some(error)));
     }
 
-    /// Something was read.
+    /// Ends trouble that is over when something is read.
     pub(super) fn has_read(&mut self) {
         if self.trouble == Some(Trouble::Unread) {
             self.trouble_is_over();
@@ -320,7 +320,7 @@ impl<'c> Reader<'c> {
     }
 
     fn trouble_is_over(&mut self) {
-        tracing::info!("what kept the source from reading is over");
+        tracing::info!("the source can read again");
         self.trouble = None;
         self.mailbox.tell(Event::Trouble(None));
     }

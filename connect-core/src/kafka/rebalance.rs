@@ -27,13 +27,13 @@ use std::{
 const RETRY: BackoffConfig =
     BackoffConfig { initial: Duration::from_millis(100), max: Duration::from_secs(5) };
 
-/// Attempts before a member does without the one that is to begin the group: about half a minute.
+/// Attempts before a member stops waiting for the one that is to begin the group: about half a minute.
 const WAITS_FOR_OTHERS: u32 = 10;
 
-/// Where partitions start.
+/// Start positions of partitions.
 struct Starts {
     found: Vec<Found>,
-    /// What is committed with them, of a group that begins here.
+    /// Other members' partitions that are committed with them where the group begins.
     others: Vec<Found>,
 }
 
@@ -308,7 +308,7 @@ impl Reader<'_> {
                 start::resolve_first(consumer, &config.start, &self.existed, fresh, timeout)?
             }
             Standing::Others => {
-                let why = "the member that has its first partition is to commit where all of them start";
+                let why = "the member that has its first partition has not committed the start positions yet";
                 return Err(Error::retriable("begin the group", why));
             }
         };

@@ -20,7 +20,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// Metadata that earlier versions committed with a start position begin so.
+/// Prefix of the metadata that earlier versions committed with a start position.
 const MARK: &str = "connect-start:";
 
 /// A partition, and where it begins once that is known.
@@ -34,7 +34,7 @@ pub(super) struct Found {
     pub(super) fresh: bool,
     /// The topic's id, if the broker tells.
     pub(super) topic_id: Option<TopicId>,
-    /// The topic is another one than before, of the same name: what to report.
+    /// The loss to report if the topic was created again under the same name.
     pub(super) made_again: Option<String>,
     /// How many partitions the topic has, if that could be found out.
     pub(super) partitions: Option<u32>,
@@ -105,7 +105,7 @@ fn plain(offset: Offset) -> Option<i64> {
     }
 }
 
-/// Where a group stands that some of our partitions have no commit of.
+/// State of a group that has no commit for some of our partitions.
 #[derive(Debug)]
 pub(super) enum Standing {
     /// It began before: what has no commit appeared later, and starts at the earliest offset.

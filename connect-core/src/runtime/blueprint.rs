@@ -18,7 +18,7 @@ pub(crate) struct Blueprint {
     pub(crate) sink: SinkFactory,
     pub(crate) letters: Option<LettersFactory>,
     pub(crate) clock: fn() -> i64,
-    /// Of what fails and is tried again, in any task.
+    /// Causes of failures that are retried, shared by all tasks.
     pub(crate) causes: Arc<Causes>,
 }
 

@@ -221,11 +221,11 @@ impl Run {
         }
     }
 
-    /// Logs what is being tried again: once for all tasks that meet it, then rarely.
+    /// Logs the failure that is being retried: once for all tasks that meet it, then rarely.
     fn tell_trouble(&self, state: &State) {
         let Some((_, why)) = state.retrying.as_ref().or(self.preparing.trouble()) else { return };
-        if let Some(kept_back) = self.causes.tell(why, Instant::now()) {
-            tracing::warn!(task = %self.task, kept_back, "{why}; it is tried again");
+        if let Some(suppressed) = self.causes.tell(why, Instant::now()) {
+            tracing::warn!(task = %self.task, suppressed, "{why}; it is tried again");
         }
     }
 

@@ -213,8 +213,8 @@ impl Supervisor {
             return Next::Rest(TaskState::Failed);
         }
         let wait = backoff.next_wait(error.retry_after());
-        if let Some(kept_back) = self.blueprint.causes.tell(&report, Instant::now()) {
-            tracing::warn!(%pipeline, task, ?wait, kept_back, "{report}; the task starts again");
+        if let Some(suppressed) = self.blueprint.causes.tell(&report, Instant::now()) {
+            tracing::warn!(%pipeline, task, ?wait, suppressed, "{report}; the task starts again");
         }
         self.status.send_modify(|status| status.restarts += 1);
         Next::RunAt(after(Instant::now(), wait))

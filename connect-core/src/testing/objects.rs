@@ -100,7 +100,7 @@ impl MemoryObjects {
         fault.map_or(Ok(()), |fault| Err((fault.error)()))
     }
 
-    /// The same store, which replaces objects from now on: for tests of what finds that.
+    /// The same store, which replaces objects from now on: for tests of checks that detect it.
     #[cfg(test)]
     pub(super) fn replacing(&self) -> &Self {
         self.lock().replaces = true;

@@ -387,7 +387,7 @@ fn sweep(dir: &Path, stem: &str, from: i64) -> Result<(), StoreError> {
     Ok(())
 }
 
-/// Tells a walk that nobody waits for it any more, when it is dropped.
+/// Stops a walk when dropped, because nobody waits for its result any more.
 #[derive(Default)]
 struct GivenUp(Arc<AtomicBool>);
 

@@ -37,7 +37,7 @@ pub(crate) struct Found {
     pub(crate) first: Option<i64>,
     /// Not known for objects of several parts: their metadata is fixed before their end is.
     pub(crate) last: Option<i64>,
-    /// Bytes in it.
+    /// Its length in bytes.
     pub(crate) len: u64,
 }
 
@@ -72,8 +72,8 @@ pub(crate) trait Store: Send + Sync + 'static {
     /// to tell whose their objects are may go, and so may their leftovers, in the directories of `names`.
     async fn settle(&self, names: &[String], stem: &str, from: i64) -> Result<(), StoreError>;
 
-    /// Partitions came, each as its stem (as in [`settle`](Self::settle)) and the offset that is committed: what helped
-    /// to tell whose the objects of their ranges below are may go, wherever below `dir` it lies.
+    /// Removes, anywhere below `dir`, the proofs of ownership of ranges below the committed offset. Called for
+    /// newly assigned partitions, each given by its stem (as in [`settle`](Self::settle)) and its committed offset.
     async fn sweep(&self, _dir: &str, _partitions: Vec<(String, i64)>) -> Result<(), StoreError> {
         Ok(())
     }

@@ -76,7 +76,7 @@ pub(super) fn cos(bucket: &str, root: &str, config: &CosConfig) -> Result<Arc<dy
     Ok(OpenDalStore::shared(Operator::new(service)?, MIB, digest(config), config))
 }
 
-/// MD5 goes by the transport: the client has none for parts of an upload, nor for COS.
+/// MD5 is added by the transport: the client has none for parts of an upload, nor for COS.
 fn digest(config: &CosConfig) -> BodyDigest {
     match config.checksum {
         Checksum::Md5 => BodyDigest::ContentMd5,
@@ -115,7 +115,8 @@ fn unbuffered(operator: Operator) -> Operator {
     }))
 }
 
-/// A store that has published an object tells its etag. COS answers 200 before it has put parts together and sends an
+/// Checks for the etag that a store tells when it has published an object.
+/// COS answers 200 before it has put parts together and sends an
 /// error as the body then; what is in front of a store may answer 200 with anything.
 fn confirmed(metadata: &Metadata) -> Result<(), StoreError> {
     if metadata.etag().is_some_and(|etag| !etag.is_empty()) {
@@ -189,7 +190,7 @@ impl Store for OpenDalStore {
 
 struct Parts {
     writer: Writer,
-    /// Asks what a completion has made.
+    /// Asks the store for the object that a completion made.
     operator: Operator,
     name: String,
     /// The last part: the writer keeps it back until it knows whether there is another.

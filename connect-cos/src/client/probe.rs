@@ -12,11 +12,11 @@ use std::time::Duration;
 const OPERATION: &str = "check the store";
 /// The directory below `topics.dir` that no reader of the data looks into.
 const HIDDEN: &str = ".connect";
-/// What the names of the check's objects begin with; the second of their birth follows.
+/// Prefix of the names of the check's objects; the Unix time of their creation in seconds follows.
 const STEM: &str = "_connect-probe-";
-/// A check of another task is over by then: younger objects may still be needed by it.
+/// Age from which an object of a check is a leftover: a younger one may belong to a running check of another task.
 const LEFTOVER_AGE_SECONDS: i64 = 15 * 60;
-/// What is refused at a first start is asked for once more after this wait before it is called a mistake.
+/// Wait before a request that was refused at a first start is repeated; a second refusal is a mistake.
 const SECOND_THOUGHT: Duration = Duration::from_secs(1);
 
 /// Writes an object, tries to write over it in both ways the sink writes, asks whose it is and removes it.
@@ -58,7 +58,7 @@ async fn attempt(store: &dyn Store, dir: &str, now: i64, parts: bool) -> Result<
     checked.map_err(|e| (object.name, e))
 }
 
-/// Removes what checks that were killed have left. What cannot be listed or removed is left to the next start.
+/// Removes objects of checks that were killed. Those that cannot be listed or removed are left to the next start.
 async fn remove_leftovers(store: &dyn Store, dir: &str, now: i64) {
     let names = match store.list(dir, STEM).await {
         Ok(names) => names,

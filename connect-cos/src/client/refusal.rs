@@ -1,27 +1,27 @@
-//! What a store says when it refuses a request, read from its answer before the client library makes a long text of it.
+//! Refusals of a store, read from its answer before the client library turns it into a long text.
 
 use http::{Request, Response, StatusCode};
 use opendal::{Buffer, Error, ErrorKind, HttpBody, HttpTransport, HttpTransporter};
 use std::{error::Error as _, fmt};
 
-/// Bytes of a store's sentence that are kept.
-const SENTENCE_MAX: usize = 300;
+/// Bytes of a store's message that are kept.
+const MESSAGE_MAX: usize = 300;
 
-/// A request that a store understood and does not want: its status, code and sentence, and the keys to look at.
+/// A request that a store understood and does not want: its status, code and message, and the keys to look at.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Refusal {
     /// `None`: there was no answer in HTTP.
     status: Option<u16>,
     code: String,
-    sentence: String,
+    message: String,
 }
 
-/// What a person has to look at.
+/// The part of the setup that a person has to look at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Matter {
-    /// The keys, or when they are valid.
+    /// The credentials, or the time in which they are valid.
     Credentials,
-    /// What the keys are allowed to do.
+    /// The rights of the credentials.
     Permission,
     Region,
     Endpoint,
@@ -32,10 +32,11 @@ pub(crate) enum Matter {
 }
 
 impl Refusal {
-    /// What a person has to look at, by <https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html> and
+    /// Returns the part of the setup to look at, by
+    /// <https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html> and
     /// <https://www.tencentcloud.com/document/product/436/7730>.
     pub(crate) fn matter(&self) -> Matter {
-        let sentence = self.sentence.to_ascii_lowercase();
+        let message = self.message.to_ascii_lowercase();
         match self.code.as_str() {
             "ExpiredToken"
             | "InvalidToken"
@@ -47,14 +48,14 @@ impl Refusal {
             | "NotSignedUp"
             | "RequestExpired" => Matter::Credentials,
             "AuthorizationHeaderMalformed" | "IllegalLocationConstraintException"
-                if sentence.contains("region") =>
+                if message.contains("region") =>
             {
                 Matter::Region
             }
             "AuthorizationHeaderMalformed" => Matter::Credentials,
             "PermanentRedirect" | "IllegalLocationConstraintException" => Matter::Endpoint,
             "InvalidRequest" | "MissingContentMD5" | "InvalidDigest"
-                if ["checksum", "content-md5"].iter().any(|word| sentence.contains(word)) =>
+                if ["checksum", "content-md5"].iter().any(|word| message.contains(word)) =>
             {
                 Matter::Checksum
             }
@@ -71,7 +72,7 @@ impl Refusal {
             || (self.status == Some(400) && self.code.is_empty())
     }
 
-    /// The refusal that an error of the client library is, if it is one.
+    /// Returns the refusal behind an error of the client library, if there is one.
     pub(crate) fn of(error: &Error) -> Option<&Self> {
         error.source()?.downcast_ref()
     }
@@ -84,32 +85,32 @@ impl Refusal {
             Some(inside.trim().replace("&apos;", "'").replace("&quot;", "\"").replace("&amp;", "&"))
         };
         let code = element("Code").unwrap_or_default();
-        let sentence = element("Message").unwrap_or_else(|| text.trim().to_owned());
-        Self { status: Some(status.as_u16()), code, sentence: shortened(&sentence) }
+        let message = element("Message").unwrap_or_else(|| text.trim().to_owned());
+        Self { status: Some(status.as_u16()), code, message: shortened(&message) }
     }
 }
 
-fn shortened(sentence: &str) -> String {
-    let words: Vec<&str> = sentence.split_whitespace().collect();
-    let mut sentence = words.join(" ");
-    if let Some((end, _)) = sentence.char_indices().nth(SENTENCE_MAX) {
-        sentence.truncate(end);
-        sentence.push('…');
+fn shortened(message: &str) -> String {
+    let words: Vec<&str> = message.split_whitespace().collect();
+    let mut message = words.join(" ");
+    if let Some((end, _)) = message.char_indices().nth(MESSAGE_MAX) {
+        message.truncate(end);
+        message.push('…');
     }
-    sentence
+    message
 }
 
 impl fmt::Display for Refusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.status {
             Some(status) => write!(f, "the store answers {status}")?,
-            None => f.write_str("the store cannot be asked")?,
+            None => f.write_str("the store cannot be reached")?,
         }
         if !self.code.is_empty() {
             write!(f, " {}", self.code)?;
         }
-        if !self.sentence.is_empty() {
-            write!(f, ": {}", self.sentence)?;
+        if !self.message.is_empty() {
+            write!(f, ": {}", self.message)?;
         }
         Ok(())
     }
@@ -120,7 +121,7 @@ impl std::error::Error for Refusal {}
 /// The transport that sees each answer first.
 pub(super) struct Reading(pub(super) HttpTransporter, pub(super) BodyDigest);
 
-/// What is added to each request with a body, for services whose client cannot.
+/// The checksum added to each request with a body, for services whose client cannot.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum BodyDigest {
     Nothing,
@@ -177,14 +178,14 @@ fn is_of_the_upload(code: &str) -> bool {
     CODES.contains(&code)
 }
 
-/// An address that answers a TLS greeting with something else never will: that is a mistake, not a network's fault.
+/// Turns the error of a server that does not speak TLS into a refusal: it is a mistake, not a fault of the network.
 fn not_tls(error: Error) -> Error {
     let mut source = error.source();
     while let Some(cause) = source {
         let text = cause.to_string();
         if ["InvalidContentType", "wrong version number"].iter().any(|known| text.contains(known)) {
-            let sentence = "it does not speak TLS; is it http:// rather than https://?".to_owned();
-            let refusal = Refusal { status: None, code: String::new(), sentence };
+            let message = "it does not speak TLS; is it http:// rather than https://?".to_owned();
+            let refusal = Refusal { status: None, code: String::new(), message };
             return Error::new(ErrorKind::PermissionDenied, refusal.to_string()).set_source(refusal);
         }
         source = cause.source();
@@ -210,7 +211,7 @@ mod tests {
     }
 
     #[test]
-    fn a_refusal_is_the_stores_status_code_and_sentence() {
+    fn a_refusal_is_the_stores_status_code_and_message() {
         let shown = refusal(403, "AccessDenied", "Access &quot;here&quot; Denied").to_string();
         assert_eq!(shown, "the store answers 403 AccessDenied: Access \"here\" Denied");
         let html = Refusal::read(StatusCode::BAD_REQUEST, "<p>x</p>\n ".repeat(99).as_bytes());

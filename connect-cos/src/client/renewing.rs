@@ -21,13 +21,13 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// Between two warnings of refused credentials.
+/// Minimum time between two warnings of refused credentials.
 const TELL_AGAIN: Duration = Duration::from_secs(60);
 
 /// Makes the client of a configuration.
 pub(super) type Make = fn(&str, &str, &CosConfig) -> Result<Arc<dyn Store>, StoreError>;
 
-/// See the module.
+/// A store whose client is made anew, see the module.
 pub(super) struct Renewing(Arc<Shared>);
 
 struct Shared {
@@ -149,7 +149,7 @@ impl Shared {
         }
     }
 
-    /// Says which keys to look at, and what they say.
+    /// Adds the keys to look at and their values.
     fn advised(&self, mut error: StoreError) -> StoreError {
         let current = self.lock();
         let config = &current.config;
@@ -161,14 +161,14 @@ impl Shared {
     }
 }
 
-/// Where credentials come from.
+/// The origin of credentials.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Origin {
-    /// They stand in the configuration.
+    /// Written in the configuration.
     Literal,
-    /// The configuration refers to them.
+    /// Given by references in the configuration.
     Reference,
-    /// The client looks for them: environment, profile, container, machine.
+    /// Found by the client: environment, profile, container, machine.
     Client,
 }
 
@@ -310,7 +310,7 @@ struct RenewingUpload {
     shared: Arc<Shared>,
 }
 
-/// What a request of an upload begun by `used` was answered.
+/// Handles the answer to a request of an upload begun by `used`.
 async fn answered<T>(
     shared: &Shared,
     used: &Arc<dyn Store>,

@@ -103,7 +103,7 @@ impl<'de> Visitor<'de> for Step<'_> {
     }
 }
 
-/// How many keys of the path's beginning, joined by dots, make this key. `None`: it is another key.
+/// Returns the number of leading keys of the path that, joined by dots, make this key; `None` if none do.
 fn keys_in(key: &str, path: &[String]) -> Option<usize> {
     let mut rest = key;
     for (at, name) in path.iter().enumerate() {

@@ -132,8 +132,8 @@ async fn a_bucket_that_demands_a_checksum_gets_one_by_default_and_on_request() {
 }
 
 #[tokio::test]
-async fn a_mistake_that_is_refused_at_the_first_start_is_told_with_key_code_and_sentence() {
-    for (status, code, sentence, key) in [
+async fn a_mistake_that_is_refused_at_the_first_start_is_told_with_key_code_and_message() {
+    for (status, code, message, key) in [
         (400, "AuthorizationHeaderMalformed", "the region 'us-east-1' is wrong", "store.region=us-east-1"),
         (403, "SignatureDoesNotMatch", "check your key", "store.secret.access.key"),
         (301, "PermanentRedirect", "use another endpoint", "store.endpoint=http://127.0.0.1"),
@@ -141,13 +141,13 @@ async fn a_mistake_that_is_refused_at_the_first_start_is_told_with_key_code_and_
         (403, "AccessDenied", "no", "store.url=s3://bucket"),
     ] {
         let server = Server::start(true);
-        *server.faults.refused.lock().unwrap() = Some((KEY, status, code, sentence));
+        *server.faults.refused.lock().unwrap() = Some((KEY, status, code, message));
         let config = CosConfig { checksum: Checksum::None, ..config(&server) };
         let mut bench = Bench::new(CosSink::new(config, &task()).unwrap(), Budget::new(1 << 20));
         let error = bench.open().await.unwrap_err();
         let report = error.report();
         assert_eq!(error.class(), Class::Fatal, "{report}");
-        for part in [code, sentence, key] {
+        for part in [code, message, key] {
             assert!(report.contains(part), "{part} is not in {report}");
         }
         assert!(report.len() < 500 && !report.contains(SECRET), "{report}");

@@ -28,7 +28,7 @@ pub(crate) struct Faults {
     pub(crate) lose_answers: AtomicUsize,
     /// The next so many requests are refused with 503 before any effect.
     pub(crate) busy: AtomicUsize,
-    /// The access key that is refused, and with which status, code and sentence.
+    /// The access key that is refused, and with which status, code and message.
     pub(crate) refused: Mutex<Option<(&'static str, u16, &'static str, &'static str)>>,
     /// Whether writes need a checksum, as in a bucket with object lock.
     pub(crate) wants_checksum: AtomicBool,
@@ -113,15 +113,15 @@ async fn answer(
 
 /// The answer to a request with the wrong key, or without the checksum that is wanted.
 fn refused(faults: &Faults, request: &Request) -> Option<Response> {
-    let error = |status, code: &str, sentence: &str| {
-        let body = format!("<Error><Code>{code}</Code><Message>{sentence}</Message></Error>");
+    let error = |status, code: &str, message: &str| {
+        let body = format!("<Error><Code>{code}</Code><Message>{message}</Message></Error>");
         Response::builder().status(status).body(Body::from(body)).unwrap()
     };
     let header = |name: &str| request.headers().get(name).and_then(|value| value.to_str().ok());
-    if let Some((key, status, code, sentence)) = *faults.refused.lock().unwrap()
+    if let Some((key, status, code, message)) = *faults.refused.lock().unwrap()
         && header("authorization").is_some_and(|text| text.contains(&format!("Credential={key}/")))
     {
-        return Some(error(status, code, sentence));
+        return Some(error(status, code, message));
     }
     let wants = faults.wants_checksum.load(Ordering::SeqCst) && request.method() == "PUT";
     let has = header("content-md5").or(header("x-amz-checksum-crc32c")).is_some();

@@ -1,11 +1,11 @@
-//! Of whom an item's error speaks: of the record, the index, the request or the service. One table.
+//! Subjects of an item's error in one table: the record, the index, the request or the service.
 //!
-//! Only what speaks of the record can be poison. Types are those of Elasticsearch 7 to 9 and OpenSearch 2 and 3;
+//! Only an error about the record can be poison. Types are those of Elasticsearch 7 to 9 and OpenSearch 2 and 3;
 //! `recorded` holds answers of each, which the tests look up here.
 
 use crate::{document::is_object, error::Cause};
 
-/// Of whom an error speaks.
+/// The subject of an error.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Blame {
     /// The record: poison.
@@ -22,7 +22,7 @@ pub(crate) enum Blame {
     Failing,
 }
 
-/// What is known of the row besides its error.
+/// Facts about the row besides its error.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Sent<'a> {
     /// The document; `None`: there is none.
@@ -34,7 +34,7 @@ pub(crate) struct Sent<'a> {
 const CREATE_INDEX: &str =
     "create the index, or let the cluster create it (action.auto_create_index, require_alias)";
 
-/// Of whom the error of an item speaks.
+/// Returns the subject of an item's error.
 pub(crate) fn blame(status: u16, cause: &Cause<'_>, sent: Sent<'_>) -> Blame {
     match of(status, cause) {
         // Elasticsearch 8 and 9 answer 500 to a document that is no JSON.
@@ -87,7 +87,7 @@ fn of_kind(kind: &str, cause: &Cause<'_>) -> Blame {
     }
 }
 
-/// The type that servers use for everything: known sentences, and the cause. Sentences that are not known decide
+/// The type that servers use for everything: decided by known messages, and by the cause. Unknown messages decide
 /// nothing.
 fn of_arguments(cause: &Cause<'_>) -> Blame {
     let reason = cause.reason();
@@ -161,7 +161,7 @@ mod tests {
     }
 
     #[test]
-    fn recorded_answers_of_every_server_speak_of_whom_they_should() {
+    fn recorded_errors_of_every_server_are_told_apart() {
         for (server, lines) in RECORDED {
             assert!(lines.lines().count() > 45, "{server}");
             for line in lines.lines() {

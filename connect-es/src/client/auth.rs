@@ -1,4 +1,4 @@
-//! Who we are, as a header, and again after it was refused.
+//! Credentials as a header, looked up again after they were refused.
 
 use crate::config::EsConfig;
 use base64::{Engine, engine::general_purpose::STANDARD};
@@ -18,7 +18,7 @@ struct Current {
     header: Option<HeaderValue>,
 }
 
-/// What the header is made of.
+/// The credentials behind the header.
 #[derive(Clone, Debug)]
 enum Identity {
     /// The cluster is open.
@@ -27,7 +27,7 @@ enum Identity {
     User(String, Secret),
 }
 
-/// What looking the credentials up again has brought.
+/// Result of looking the credentials up again.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Renewed {
     /// There are others than those that were refused.
@@ -51,7 +51,7 @@ impl Credentials {
         Ok(Self { current: Mutex::new(Current { identity, header }) })
     }
 
-    /// The header of now.
+    /// The current header.
     pub(super) fn header(&self) -> Option<HeaderValue> {
         self.current.lock().unwrap_or_else(PoisonError::into_inner).header.clone()
     }

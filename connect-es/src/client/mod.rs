@@ -163,8 +163,8 @@ impl Client {
         &self.urls
     }
 
-    /// Looks the credentials up again if they were refused, and says in the failure what came of it. Whether there are
-    /// others now.
+    /// Looks the credentials up again if they were refused, and adds the result to the failure. Returns `true`
+    /// if there are others now.
     async fn renew(&self, failure: &mut Failure, refused: Option<&HeaderValue>) -> bool {
         let Failure::Status { node, status: status @ (401 | 403), reason, .. } = failure else {
             return false;
@@ -292,11 +292,11 @@ async fn read_beginning(url: &NodeUrl, response: Response, beginning: &mut Vec<u
     Ok(())
 }
 
-/// Where a redirect leads, without what may be a secret there: user, password and query.
+/// The target of a redirect, without the parts that may be secret: user, password and query.
 fn location(url: &NodeUrl, response: &Response) -> String {
     let text = response.headers().get(LOCATION).and_then(|location| location.to_str().ok());
     let Some(mut target) = text.and_then(|text| url.join("").join(text).ok()) else {
-        return "an unnamed place".to_owned();
+        return "an unnamed location".to_owned();
     };
     target.set_query(None);
     target.set_fragment(None);

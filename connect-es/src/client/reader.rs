@@ -24,7 +24,7 @@ pub(super) struct Reader<'a> {
 /// A body in gzip, and the part of it that is not unpacked yet.
 #[derive(Debug)]
 struct Gzip {
-    /// As the server calls it.
+    /// The server's name of the encoding.
     name: String,
     decoder: MultiGzDecoder<Vec<u8>>,
     packed: Bytes,
@@ -90,7 +90,7 @@ impl Gzip {
     }
 }
 
-/// What the body is encoded as; `None`: not at all.
+/// Returns the encoding of the body; `None` if it has none.
 fn encoding(response: &Response) -> Option<String> {
     let value = response.headers().get(CONTENT_ENCODING)?;
     let name = shortened(String::from_utf8_lossy(value.as_bytes()).trim());

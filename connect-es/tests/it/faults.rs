@@ -212,7 +212,7 @@ async fn rows_that_lose_a_race_for_the_mapping_are_sent_again_and_written() {
 }
 
 #[tokio::test]
-async fn what_speaks_of_the_index_waits_with_advice_until_somebody_acts() {
+async fn a_row_refused_for_its_index_waits_with_advice_until_somebody_acts() {
     for (kind, reason, advice) in [
         (
             "validation_exception",

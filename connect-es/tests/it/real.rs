@@ -162,7 +162,7 @@ async fn rows_that_lost_a_race_for_the_mapping_are_taken_alone(node: &Node) {
     }
 }
 
-async fn what_speaks_of_the_index_is_no_verdict_about_the_record(node: &Node) {
+async fn an_error_of_the_index_is_no_verdict_about_the_record(node: &Node) {
     let put = |path: &str, body: &str| {
         let (status, answer) = request(&node.address, "PUT", path, body, Duration::from_secs(30)).unwrap();
         assert_eq!(status, 200, "{path}: {answer}");
@@ -245,7 +245,7 @@ async fn suite(node: &Node) {
     refused_documents_are_poison_everywhere(node).await;
     a_deletion_that_finds_no_index_is_done(node).await;
     rows_that_lost_a_race_for_the_mapping_are_taken_alone(node).await;
-    what_speaks_of_the_index_is_no_verdict_about_the_record(node).await;
+    an_error_of_the_index_is_no_verdict_about_the_record(node).await;
     a_repetition_changes_nothing(node).await;
     versions_keep_late_writes_out_and_deletes_hold(node).await;
     upserts_merge_fields(node).await;

@@ -20,7 +20,7 @@ const FEW: usize = 16;
 #[derive(Clone, Debug)]
 pub(crate) struct List<T> {
     items: Vec<T>,
-    /// Where they stand; empty if they are few.
+    /// Places by name; empty if there are few things.
     places: HashMap<String, usize>,
 }
 
@@ -57,7 +57,7 @@ impl<T: Named> List<T> {
         self.place(name).map(|at| &mut self.items[at])
     }
 
-    /// Where the thing of this name stands.
+    /// Returns the place of the thing with this name.
     pub(crate) fn place(&self, name: &str) -> Option<usize> {
         match self.places.is_empty() {
             true => self.items.iter().position(|item| item.name() == name),
@@ -80,7 +80,7 @@ impl<T: Named> List<T> {
         self.index();
     }
 
-    /// Enters what has no place yet.
+    /// Indexes the things that are not indexed yet.
     fn index(&mut self) {
         if self.items.len() > FEW {
             for at in self.places.len()..self.items.len() {
@@ -106,7 +106,7 @@ impl<T> ops::Deref for List<T> {
     }
 }
 
-/// Whoever changes things leaves their names alone.
+/// Names must not be changed.
 impl<T> ops::DerefMut for List<T> {
     fn deref_mut(&mut self) -> &mut [T] {
         &mut self.items

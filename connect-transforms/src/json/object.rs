@@ -17,7 +17,7 @@ pub(crate) struct Member {
 }
 
 impl Member {
-    /// What the key stands for.
+    /// The name that the key stands for.
     #[inline]
     pub(crate) fn name<'t>(&self, text: &'t str) -> Cow<'t, str> {
         let key = &text[self.key.clone()];

@@ -59,14 +59,14 @@ fn pick(scanner: &mut Scanner<'_>, steps: &[Step]) -> Result<Option<Span>, Synta
     scanner.value(&mut Vec::new()).map(Some)
 }
 
-/// What walks over a JSON text, token by token.
+/// A walk over a JSON text, token by token.
 pub(super) trait Walk {
-    /// Why it cannot go on.
+    /// The reason why it cannot go on.
     type Stop;
 
     /// Skips blanks and shows the next byte.
     fn peek(&mut self) -> Option<u8>;
-    /// Where it stands.
+    /// The current position.
     fn at(&self) -> usize;
     /// Steps over the byte that was shown.
     fn step(&mut self);
@@ -76,7 +76,7 @@ pub(super) trait Walk {
     fn key_is(&mut self, name: &str) -> Result<bool, Self::Stop>;
     /// Steps over a value.
     fn skip(&mut self) -> Result<(), Self::Stop>;
-    /// There is something else than this.
+    /// The reason to stop if there is something else than `what`.
     fn expected(&self, what: &'static str) -> Self::Stop;
 }
 
@@ -112,7 +112,7 @@ impl Walk for Scanner<'_> {
     }
 }
 
-/// Where the value stands that `steps` lead to. It is stepped over, as everything else, in one pass,
+/// Returns the span of the value that `steps` lead to. It is stepped over, as everything else, in one pass,
 /// and in one more for each index from an array's end.
 fn find<W: Walk>(walk: &mut W, steps: &[Step]) -> Result<Option<Span>, W::Stop> {
     // Where all that is open are arrays, nothing can come again.
@@ -206,7 +206,7 @@ fn another<W: Walk>(walk: &mut W, step: &Step) -> Result<bool, W::Stop> {
     }
 }
 
-/// From before a key to the value of the next member with this name; `false`: the object is behind.
+/// Goes from before a key to the value of the next member with this name; `false`: the object is behind.
 #[inline]
 fn member<W: Walk>(walk: &mut W, name: &str) -> Result<bool, W::Stop> {
     loop {
@@ -220,7 +220,7 @@ fn member<W: Walk>(walk: &mut W, name: &str) -> Result<bool, W::Stop> {
     }
 }
 
-/// After a value: steps over the comma, or (`false`) the end of the container.
+/// Steps over the comma after a value, or (`false`) the end of the container.
 #[inline]
 fn comma<W: Walk>(walk: &mut W, closer: u8, what: &'static str) -> Result<bool, W::Stop> {
     match walk.peek() {

@@ -106,7 +106,7 @@ impl<'a> Skip<'a> {
     }
 }
 
-/// Something is out of the ordinary: the scanner knows what.
+/// The reason to stop at text that only the scanner can judge.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct AskTheScanner;
 

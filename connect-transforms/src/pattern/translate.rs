@@ -31,7 +31,7 @@ const POSIX: [(&str, &str); 13] = [
     ("Space", "space"),
 ];
 
-/// The same pattern for the crate `regex`. What is no pattern is none afterwards either.
+/// The same pattern for the crate `regex`. An invalid pattern stays invalid.
 pub(super) fn translate(pattern: &str, dialect: Dialect) -> String {
     let rest = pattern.chars().peekable();
     let mut translator = Translator { rest, dialect, out: String::with_capacity(pattern.len() + 16) };
@@ -110,7 +110,7 @@ impl Translator<'_> {
         self.out.extend(self.rest.next());
     }
 
-    /// What follows a backslash, in a class or outside.
+    /// The escape behind a backslash, in a class or outside.
     fn escape(&mut self, escaped: Option<char>) {
         let class = match (escaped, self.dialect) {
             (Some('d'), _) => "[0-9]",
@@ -188,13 +188,13 @@ mod tests {
     use super::*;
     use crate::pattern::compile;
 
-    /// Where the matches are, in bytes.
+    /// The positions of the matches, in bytes.
     fn matches(pattern: &str, dialect: Dialect, text: &str) -> Vec<(usize, usize)> {
         let regex = compile(pattern, dialect, 1 << 20).unwrap_or_else(|what| panic!("{pattern}: {what}"));
         regex.find_iter(text).map(|found| (found.start(), found.end())).collect()
     }
 
-    /// What RE2/J 1.8 and Java 17 find, in this order; `None`: they refuse it.
+    /// The matches of RE2/J 1.8 and Java 17, in this order; `None`: they refuse the pattern.
     type Case =
         (&'static str, &'static str, Option<&'static [&'static str]>, Option<&'static [&'static str]>);
 
@@ -257,7 +257,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_pattern_stays_none() {
+    fn an_invalid_pattern_stays_invalid() {
         for pattern in ["(a", "[a", r"\", r"[\", r"\1", "(?=a)", "[a-\\d]"] {
             assert!(compile(pattern, Dialect::Re2, 1 << 20).is_err(), "{pattern}");
             assert!(compile(pattern, Dialect::Java, 1 << 20).is_err(), "{pattern}");

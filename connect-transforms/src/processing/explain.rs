@@ -16,7 +16,7 @@ const SHOWN_MAX: usize = 100;
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct Explained {
-    /// What the rule file says that has no effect, see [`Rules::ignored`](super::Rules::ignored).
+    /// Parts of the rule file that have no effect, see [`Rules::ignored`](super::Rules::ignored).
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub ignored: Vec<String>,
     /// Every step in order. Of records that are arrays, the steps of each element.

@@ -100,7 +100,7 @@ fn read_row(mut at: At<'_>, found: &mut Found) -> RowRules {
     RowRules { content, key_value_delimiter, entry_delimiter }
 }
 
-/// Where dead letters go and how often the product tries again: here the pipeline's own keys say so.
+/// The product's keys for dead letters and retries; here the pipeline's own keys set them.
 const OF_THE_PIPELINE: [&str; 7] =
     ["DlqType", "KafkaParam", "TopicParam", "RetryInterval", "MaxRetryAttempts", "Resource", "EsParam"];
 

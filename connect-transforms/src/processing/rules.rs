@@ -138,7 +138,7 @@ pub struct Rules {
     pub keep_metadata: bool,
     /// `FailureParam.Type`. `FAIL`, if not given.
     pub on_failure: OnFailure,
-    /// What a rule file says that has no effect, each with its place and the reason. It is not exported.
+    /// Parts of a rule file that have no effect, each with its place and the reason. It is not exported.
     pub ignored: Vec<String>,
 }
 

@@ -14,7 +14,7 @@ use std::sync::{Arc, OnceLock};
 
 /// Bytes that a compiled pattern may take.
 const PATTERN_MAX: usize = 1 << 20;
-/// How far the searches in one text may look.
+/// Limits on the bytes that the searches in one text look at.
 #[derive(Clone, Copy, Debug)]
 struct Bounds {
     /// By estimate: up to the longest match of the pattern, or to the end of the text if there is no longest one. Most
@@ -73,7 +73,7 @@ impl Pattern {
     }
 }
 
-/// How far the searches of one pattern in one text have looked.
+/// Counts the bytes that the searches of one pattern in one text have looked at.
 pub(super) struct Searches<'p> {
     pattern: &'p Pattern,
     text: &'p str,
@@ -104,7 +104,7 @@ impl<'p> Searches<'p> {
         if self.measured > self.bounds.measured.max(passes) { Err(Why::Matches) } else { Ok(()) }
     }
 
-    /// How many bytes the search from there looks at.
+    /// Returns the number of bytes that the search from there looks at.
     #[cold]
     fn measure(&mut self, from: usize) -> usize {
         let rest = self.text.len() - from;
@@ -132,7 +132,7 @@ mod tests {
 
     const SMALL: Bounds = Bounds { estimated: 1 << 20, measured: 1 << 20, passes: 4 };
 
-    /// How far all searches have looked, by estimate and as measured, and whether they were not too many.
+    /// The bytes that all searches have looked at, by estimate and as measured, and whether that is within the limits.
     fn searched(pattern: &str, text: &str) -> (usize, usize, bool) {
         let pattern = compile(pattern).unwrap();
         let mut searches = Searches { bounds: SMALL, ..Searches::new(&pattern, text) };

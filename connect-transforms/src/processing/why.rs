@@ -30,7 +30,7 @@ pub(super) enum Why {
     Date { value: String, reason: String },
     #[error("the pattern has too many matches in so long a text")]
     Matches,
-    #[error("what `%` stands for is not {0}")]
+    #[error("the bytes encoded with `%` are not {0}")]
     Encoding(&'static str),
 }
 

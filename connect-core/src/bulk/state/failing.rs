@@ -1,4 +1,4 @@
-//! What follows when a request or some of its rows failed.
+//! Reactions to the failure of a request or of some of its rows.
 //!
 //! A failure that repeats unchanged changes something: see *Errors* of [`Bulk`].
 
@@ -15,7 +15,7 @@ use crate::{
 };
 use tokio::time::Instant;
 
-/// What becomes of rows that were refused by a doubtful error.
+/// The fate of rows that were refused by a doubtful error.
 #[derive(Debug, Default)]
 struct Suspects {
     /// Go again without others.
@@ -29,7 +29,7 @@ struct Suspects {
 }
 
 impl<B: Bulk> State<B> {
-    /// Some rows have their verdict, others go again.
+    /// Settles the rows that have a verdict and sends the others again.
     pub(super) fn sorted(
         &mut self,
         id: FlightId,
@@ -82,8 +82,8 @@ impl<B: Bulk> State<B> {
         fatal.map_or(Ok(()), Err)
     }
 
-    /// Sorts the rows that were refused by a doubtful error: sent again together, then a few of them alone, and what
-    /// is refused alone though others got through is poison.
+    /// Sorts the rows that were refused by a doubtful error: sent again together, then a few at a time, each alone. A
+    /// row that is refused alone although others got through is poison.
     fn try_suspects(&mut self, request: &Request, verdicts: &mut Verdicts) -> Suspects {
         let mut suspects = Suspects::default();
         let first = request.trouble.as_ref().map_or(self.doubt.answer(), Trouble::answer);
@@ -145,7 +145,7 @@ impl<B: Bulk> State<B> {
         partition(batch, row).is_some_and(|id| self.live.contains(&id))
     }
 
-    /// The request as a whole failed and may work later.
+    /// Handles the failure of a whole request that may work later.
     pub(super) fn failed(
         &mut self,
         id: FlightId,
@@ -192,7 +192,7 @@ impl<B: Bulk> State<B> {
         Ok(())
     }
 
-    /// The target refuses the request as it stands: half of it, or the one row that is to blame, or all alike.
+    /// Handles the refusal of a whole request: halves it, makes its only row poison, or waits if all are refused alike.
     pub(super) fn refused(
         &mut self,
         id: FlightId,
@@ -239,7 +239,7 @@ impl<B: Bulk> State<B> {
         }
     }
 
-    /// The only row of this batch is to blame.
+    /// Makes the only row of this batch poison.
     fn poison(&mut self, batch: Batch, error: Error, now: Instant) {
         self.release(&batch, None, now);
         self.reports.push(Progress::Done(batch, [Err(error)].into_iter().collect()));

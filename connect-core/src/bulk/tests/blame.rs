@@ -1,4 +1,4 @@
-//! Who is to blame: rows only if there is evidence.
+//! Tests of blame: rows become poison only on evidence.
 
 use super::*;
 

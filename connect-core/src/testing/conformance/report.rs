@@ -4,7 +4,7 @@ use futures_util::FutureExt;
 use std::{any::Any, fmt, future::Future, panic::AssertUnwindSafe, time::Duration};
 use tokio::time::timeout;
 
-/// How often a check may be patient before it counts as hanging.
+/// Multiple of the patience after which a check counts as hanging.
 const PATIENT_TIMES: u32 = 30;
 
 /// What one check returns.

@@ -10,7 +10,7 @@ use std::{
 };
 use tokio::{net::TcpListener, sync::watch, task::JoinSet};
 
-/// What a [`FaultProxy`] does to one request.
+/// A fault that a [`FaultProxy`] applies to one request.
 #[derive(Clone, Debug)]
 pub enum Fault {
     /// Answers with this reply. The request is never sent upstream.
@@ -130,7 +130,7 @@ impl FaultProxy {
         Ok(Self { addr, shared, _tasks: tasks })
     }
 
-    /// Where it listens.
+    /// The address on which the proxy listens.
     #[must_use]
     pub fn addr(&self) -> SocketAddr {
         self.addr

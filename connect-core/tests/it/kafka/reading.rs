@@ -287,7 +287,7 @@ async fn a_topic_made_again_under_a_live_member_stops_it() {
                 None => driver.failure().await,
             };
             let report = error.report();
-            for part in ["made-again", "partition 0", "deleted and made again", "on.data.loss=continue"] {
+            for part in ["made-again", "partition 0", "deleted and created again", "on.data.loss=continue"] {
                 assert!(report.contains(part), "{protocol}: {report}");
             }
             driver.close().await;

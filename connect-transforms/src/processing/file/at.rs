@@ -7,12 +7,12 @@ use serde_json::{Map, Value};
 /// Characters of a value that a message shows.
 const SHOWN_MAX: usize = 60;
 
-/// What reading a file brings to light.
+/// Findings from reading a file.
 #[derive(Debug, Default)]
 pub(super) struct Found {
-    /// Why it is refused.
+    /// Reasons to refuse the file.
     pub(super) problems: Problems,
-    /// What it says without effect.
+    /// Parts of the file that have no effect.
     pub(super) ignored: Vec<String>,
 }
 

@@ -63,9 +63,9 @@ fn every_operation_does_what_it_says() {
 #[test]
 fn bytes_that_are_not_in_the_encoding_are_told_with_its_name() {
     let error = op(Op::UrlDecode, r#""%D6%D0""#).unwrap_err();
-    assert!(error.contains("what `%` stands for is not UTF-8"), "{error}");
+    assert!(error.contains("the bytes encoded with `%` are not UTF-8"), "{error}");
     let error = op(Op::UrlDecodeIn("gb2312".into()), r#""%D6%FF""#).unwrap_err();
-    assert!(error.contains("what `%` stands for is not GBK"), "{error}");
+    assert!(error.contains("the bytes encoded with `%` are not GBK"), "{error}");
 }
 
 #[test]

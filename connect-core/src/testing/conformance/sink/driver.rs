@@ -433,7 +433,7 @@ impl<'h, H: SinkHarness> Driver<'h, H> {
         self.budget.held()
     }
 
-    /// How the sink reports.
+    /// The sink's way of reporting.
     pub(super) fn delivery(&self) -> Delivery {
         self.delivery
     }

@@ -27,12 +27,12 @@ pub(super) struct Reader<'h, H: SourceHarness> {
     events: u32,
 }
 
-/// What an event says.
+/// The kind of an event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Heard {
     /// Records, partitions or commits.
     News,
-    /// Where partitions end, or that something is in trouble.
+    /// Ends of partitions, or trouble.
     Chatter,
 }
 
