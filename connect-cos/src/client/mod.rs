@@ -14,7 +14,7 @@ mod renewing;
 pub(crate) use location::Location;
 pub(crate) use probe::probe;
 
-use crate::{error::StoreError, note::NoteId};
+use crate::{error::StoreError, note::NoteId, partitioner::Template};
 use async_trait::async_trait;
 use bytes::Bytes;
 
@@ -71,8 +71,14 @@ pub(crate) trait Store: Send + Sync + 'static {
     async fn settle(&self, names: &[String], stem: &str, from: i64) -> Result<(), StoreError>;
 
     /// Partitions came, each as its stem (as in [`settle`](Self::settle)) and the offset that is committed: what helped
-    /// to tell whose the objects of their ranges below are may go, wherever below `dir` it lies.
-    async fn sweep(&self, _dir: &str, _partitions: Vec<(String, i64)>) -> Result<(), StoreError> {
+    /// to tell whose the objects of their ranges below are may go, wherever below `dir` it lies, as long as `paths` makes
+    /// such a path: what lies elsewhere is another pipeline's, which may be behind.
+    async fn sweep(
+        &self,
+        _dir: &str,
+        _paths: &Template,
+        _partitions: Vec<(String, i64)>,
+    ) -> Result<(), StoreError> {
         Ok(())
     }
 
