@@ -352,7 +352,8 @@ mod tests {
         // Read before the owner of the first partition has committed where all of them start.
         let mut found = vec![Found::fresh(&second)];
         let committed = |partition| Found { offset: Some(70), fresh: false, ..Found::fresh(partition) };
-        let Standing::Begun(all) = decide(vec![committed(&first), committed(&second)], &[second.clone()])
+        let Standing::Begun(all) =
+            decide(vec![committed(&first), committed(&second)], std::slice::from_ref(&second))
         else {
             panic!("it has commits");
         };
