@@ -216,6 +216,11 @@ impl Template {
         }
     }
 
+    /// Whether this may be the path of some record at some time.
+    pub(crate) fn may_make(&self, path: &str) -> bool {
+        matches(&self.pieces, path)
+    }
+
     /// The template by directories. Only text has slashes: what is filled in has none.
     fn segments(&self) -> Vec<String> {
         let mut segments = vec![String::new()];
@@ -235,6 +240,22 @@ impl Template {
     pub(crate) fn fits(&self, room: &Room) -> Result<(), NoPath> {
         room.check(&self.sample()).map_err(|e| self.too_long(e, room))
     }
+}
+
+/// Whether the pieces may have been written as `text`.
+fn matches(pieces: &[Piece], text: &str) -> bool {
+    let Some((piece, others)) = pieces.split_first() else { return text.is_empty() };
+    let digits = text.bytes().take_while(u8::is_ascii_digit).count();
+    let (shortest, longest) = match piece {
+        Piece::Text(piece) => {
+            return text.strip_prefix(piece.as_str()).is_some_and(|rest| matches(others, rest));
+        }
+        Piece::Date("%Y") => (4, digits.min(4)),
+        Piece::Date(_) => (2, digits.min(2)),
+        Piece::Partition => (1, digits),
+        Piece::Topic | Piece::Field(_) => (1, text.find('/').unwrap_or(text.len())),
+    };
+    (shortest..=longest).any(|end| text.get(end..).is_some_and(|rest| matches(others, rest)))
 }
 
 impl fmt::Display for Piece {
@@ -305,6 +326,32 @@ mod tests {
         fn apply(&self, record: Record<'_>, out: &mut Output) -> Result<(), Error> {
             out.derive(record).topic("re/named").emit();
             Ok(())
+        }
+    }
+
+    #[test]
+    fn only_paths_that_a_template_can_make_are_its_own() {
+        let may_make = |template: &str, path: &str| {
+            Template::parse(template, TimeZone::UTC, "none").unwrap().may_make(path)
+        };
+        for (template, path) in [
+            ("", ""),
+            ("{topic}/partition={partition}", "t/partition=12"),
+            ("{topic}/dt={yyyy}-{MM}-{dd}/{HH}", "a.b/dt=2025-01-02/03"),
+            ("{field:a}{field:b}x", "xxéx"),
+        ] {
+            assert!(may_make(template, path), "{template} {path}");
+        }
+        for (template, path) in [
+            ("", "t"),
+            ("{topic}", ""),
+            ("{topic}/partition={partition}", "t/partition=x"),
+            ("{topic}/partition={partition}", "t/partition=1/2"),
+            ("{topic}/{yyyy}", "t/raw"),
+            ("{topic}/{yyyy}", "t/20250"),
+            ("{field:a}", "a/b"),
+        ] {
+            assert!(!may_make(template, path), "{template} {path}");
         }
     }
 

@@ -164,8 +164,9 @@ impl Turn<'_> {
     /// since it looks through all of them.
     pub(crate) fn sweep(&mut self, partitions: Vec<(String, i64)>) {
         let (store, dir) = (Arc::clone(&self.env.store), self.env.config.topics_dir.clone());
+        let paths = self.env.template.clone();
         self.cx.spawn(async move {
-            if let Err(e) = store.sweep(&dir, partitions).await {
+            if let Err(e) = store.sweep(&dir, &paths, partitions).await {
                 tracing::warn!(error = %e, "leftovers of earlier owners could not be removed");
             }
             Done(Job::Housekeeping)

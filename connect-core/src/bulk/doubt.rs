@@ -1,7 +1,7 @@
 //! Evidence about the cause of a failure: the rows, or the target.
 //!
 //! A target that refuses every row alike says nothing about rows. So a row is blamed on circumstantial evidence only if
-//! it stood alone and other rows of its partition, which go to the same place, got an answer since its first failure.
+//! it stood alone and other rows of its partition, which go to the same place, were accepted since its first failure.
 
 use crate::PartitionId;
 use std::collections::HashMap;
@@ -22,9 +22,9 @@ pub(super) const GUILTY_MAX: usize = 16;
 pub(super) struct Doubt {
     /// Answers so far.
     answer: u64,
-    /// The last answer that settled a row of the partition.
+    /// The last answer by which a row of the partition was accepted.
     passed: HashMap<PartitionId, u64>,
-    /// Rows refused alone since a row was settled.
+    /// Rows refused alone since a row was accepted.
     refused_alone: u32,
     /// Suspects that were refused again alone since one was accepted.
     guilty: usize,
@@ -41,7 +41,7 @@ impl Doubt {
         self.answer
     }
 
-    /// Records that this answer settled rows of these partitions. `suspects`: suspects were accepted.
+    /// Records that this answer accepted rows of these partitions. `suspects`: they were suspects.
     pub(super) fn passed(&mut self, ids: impl Iterator<Item = PartitionId>, suspects: bool) {
         self.refused_alone = 0;
         if suspects {
@@ -50,7 +50,7 @@ impl Doubt {
         self.passed.extend(ids.map(|id| (id, self.answer)));
     }
 
-    /// Whether a row of the partition was settled by this answer or a later one.
+    /// Whether a row of the partition was accepted by this answer or a later one.
     pub(super) fn has_passed_since(&self, id: PartitionId, answer: u64) -> bool {
         self.passed.get(&id).is_some_and(|&passed| passed >= answer)
     }

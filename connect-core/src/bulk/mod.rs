@@ -62,7 +62,7 @@ use std::sync::Arc;
 /// # Errors
 /// - Retriable (time-out, connection, 429, 503): the request is sent again, later and with fewer requests in flight.
 /// - Poison (400, 413, 422): the target refuses this request as it stands. It is halved until one row stands alone;
-///   that row is then poison, if another row of its partition was settled meanwhile. Where every row is refused alike,
+///   that row is then poison, if another row of its partition was accepted meanwhile. Where every row is refused alike,
 ///   the target is in trouble, and all of them wait.
 /// - Fatal: the task stops, the offsets stay.
 ///

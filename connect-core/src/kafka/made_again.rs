@@ -150,6 +150,8 @@ impl Reader<'_> {
     /// anew, whatever is committed, where `known` ones are compared.
     pub(super) fn identify(&self, found: &mut [Found], compare: bool) -> Result<(), Error> {
         let mut topics: Vec<Arc<str>> = found.iter().map(|found| Arc::clone(&found.topic)).collect();
+        // Asked twice about one topic, librdkafka asks about none.
+        topics.sort_unstable();
         topics.dedup();
         let now = self.ask_now(&topics);
         for found in found {

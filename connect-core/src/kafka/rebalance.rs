@@ -295,7 +295,8 @@ impl Reader<'_> {
             self.starting.iter().flat_map(|starting| starting.partitions.iter().cloned()).collect();
         let waited = self.starting.first().map_or(0, |starting| starting.backoff.attempts());
         let mut others = match start::standing(consumer, &config.topics, &ours, timeout)? {
-            Standing::Begun => {
+            Standing::Begun(committed) => {
+                start::catch_up(found, committed);
                 start::resolve(consumer, &StartPosition::Earliest, found, timeout)?;
                 Vec::new()
             }

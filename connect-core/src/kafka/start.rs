@@ -108,8 +108,9 @@ fn plain(offset: Offset) -> Option<i64> {
 /// State of a group that has no commit for some of our partitions.
 #[derive(Debug)]
 pub(super) enum Standing {
-    /// It began before: what has no commit appeared later, and starts at the earliest offset.
-    Begun,
+    /// It began before: what has no commit appeared later, and starts at the earliest offset. With what is committed by
+    /// now: it may have begun only just, and then ours have commits too.
+    Begun(Vec<Found>),
     /// It has committed nothing, and we are to begin it: with one commit of all these partitions, other members' included.
     /// From then on a partition without a commit is one that did not exist when the group began, and stays
     /// recognizable as such for as long as the group has commits.
@@ -136,12 +137,22 @@ pub(super) fn standing(
 /// The owner of the first partition begins the group: one member at a time, so no progress of another one is undone.
 fn decide(all: Vec<Found>, ours: &[(Arc<str>, i32)]) -> Standing {
     if all.iter().any(|found| found.offset.is_some()) {
-        return Standing::Begun;
+        return Standing::Begun(all);
     }
     let begins = |first: &Found| {
         ours.iter().any(|(topic, number)| (topic, *number) == (&first.topic, first.partition))
     };
     if all.first().is_none_or(begins) { Standing::Ours(all) } else { Standing::Others }
+}
+
+/// Takes over what was committed since `found` was read.
+pub(super) fn catch_up(found: &mut [Found], committed: Vec<Found>) {
+    for now in committed.into_iter().filter(|now| now.offset.is_some()) {
+        let same = |found: &&mut Found| (&found.topic, found.partition) == (&now.topic, now.partition);
+        if let Some(found) = found.iter_mut().find(same).filter(|found| found.fresh) {
+            (found.offset, found.note, found.fresh) = (now.offset, now.note, false);
+        }
+    }
 }
 
 /// All partitions of all topics that the subscription has now.
@@ -331,7 +342,26 @@ mod tests {
         assert!(matches!(decide(all(None), &owner), Standing::Ours(found) if found.len() == 2));
         assert!(matches!(decide(all(None), &other), Standing::Others));
         for ours in [&owner, &other] {
-            assert!(matches!(decide(all(Some(0)), ours), Standing::Begun), "one commit is enough");
+            assert!(matches!(decide(all(Some(0)), ours), Standing::Begun(_)), "one commit is enough");
         }
+    }
+
+    #[test]
+    fn a_group_that_another_member_begins_meanwhile_is_begun_for_all() {
+        let (first, second): ((Arc<str>, i32), (Arc<str>, i32)) = (("a".into(), 0), ("a".into(), 1));
+        // Read before the owner of the first partition has committed where all of them start.
+        let mut found = vec![Found::fresh(&second)];
+        let committed = |partition| Found { offset: Some(70), fresh: false, ..Found::fresh(partition) };
+        let Standing::Begun(all) =
+            decide(vec![committed(&first), committed(&second)], std::slice::from_ref(&second))
+        else {
+            panic!("it has commits");
+        };
+        catch_up(&mut found, all);
+        assert_eq!((found[0].offset, found[0].fresh), (Some(70), false));
+        // A partition that appeared later has none.
+        let mut found = vec![Found::fresh(&second)];
+        catch_up(&mut found, vec![committed(&first), Found::fresh(&second)]);
+        assert_eq!((found[0].offset, found[0].fresh), (None, true));
     }
 }

@@ -12,6 +12,7 @@ use crate::{
     error::{Answer, StoreError},
     naming,
     note::NoteId,
+    partitioner::Template,
 };
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -111,10 +112,15 @@ impl Store for FsStore {
         blocking(move || dirs.iter().try_for_each(|dir| sweep(dir, &stem, from))).await
     }
 
-    async fn sweep(&self, dir: &str, partitions: Vec<(String, i64)>) -> Result<(), StoreError> {
+    async fn sweep(
+        &self,
+        dir: &str,
+        paths: &Template,
+        partitions: Vec<(String, i64)>,
+    ) -> Result<(), StoreError> {
         let (dir, given_up) = (self.root.join(dir), GivenUp::default());
-        let stopped = given_up.flag();
-        let done = blocking(move || sweep_below(&dir, &partitions, &stopped)).await;
+        let sweep = Sweep { paths: paths.clone(), partitions, stopped: given_up.flag() };
+        let done = blocking(move || sweep.below(&dir, "")).await;
         drop(given_up);
         done
     }
@@ -403,29 +409,42 @@ impl Drop for GivenUp {
     }
 }
 
-/// Sweeps every directory of proofs below `dir`. What is at or above a partition's committed offset stays: the range of
-/// its note, or of whoever else has it by now.
-fn sweep_below(dir: &Path, partitions: &[(String, i64)], stopped: &AtomicBool) -> Result<(), StoreError> {
-    let entries = match fs::read_dir(dir) {
-        Ok(entries) => entries,
-        Err(e) if e.kind() == ErrorKind::NotFound => return Ok(()),
-        Err(e) => return Err(e.into()),
-    };
-    for entry in entries {
-        if stopped.load(Ordering::Relaxed) {
-            return Ok(());
+/// A walk through directories of proofs. What is at or above a partition's committed offset stays: the range of its note,
+/// or of whoever else has it by now.
+struct Sweep {
+    paths: Template,
+    partitions: Vec<(String, i64)>,
+    stopped: Arc<AtomicBool>,
+}
+
+impl Sweep {
+    /// Sweeps below `dir`, whose path below the first one is `path`.
+    fn below(&self, dir: &Path, path: &str) -> Result<(), StoreError> {
+        let entries = match fs::read_dir(dir) {
+            Ok(entries) => entries,
+            Err(e) if e.kind() == ErrorKind::NotFound => return Ok(()),
+            Err(e) => return Err(e.into()),
+        };
+        for entry in entries {
+            if self.stopped.load(Ordering::Relaxed) {
+                return Ok(());
+            }
+            let entry = entry?;
+            // Links are not followed: what they lead to is somebody else's.
+            if !entry.file_type()?.is_dir() {
+                continue;
+            }
+            let name = entry.file_name();
+            if name != PROOFS {
+                let name = name.to_string_lossy();
+                let path = if path.is_empty() { name.into_owned() } else { format!("{path}/{name}") };
+                self.below(&entry.path(), &path)?;
+            } else if self.paths.may_make(path) {
+                self.partitions.iter().try_for_each(|(stem, from)| sweep(&entry.path(), stem, *from))?;
+            }
         }
-        let entry = entry?;
-        // Links are not followed: what they lead to is somebody else's.
-        if !entry.file_type()?.is_dir() {
-            continue;
-        }
-        match entry.file_name() == PROOFS {
-            true => partitions.iter().try_for_each(|(stem, from)| sweep(&entry.path(), stem, *from))?,
-            false => sweep_below(&entry.path(), partitions, stopped)?,
-        }
+        Ok(())
     }
-    Ok(())
 }
 
 #[cfg(test)]
@@ -443,6 +462,10 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let store = FsStore::new(dir.path().to_owned());
         (dir, store)
+    }
+
+    fn paths(template: &str) -> Template {
+        Template::parse(template, jiff::tz::TimeZone::UTC, "none").unwrap()
     }
 
     fn proofs_in(dir: &tempfile::TempDir) -> usize {
@@ -585,7 +608,7 @@ mod tests {
             .unwrap();
         fs::write(hidden.join("t+1+0000000005-0.json.00000000000000ab.00000000000000cd.part"), "theirs")
             .unwrap();
-        store.sweep("topics", vec![("t+0+".to_owned(), 20)]).await.unwrap();
+        store.sweep("topics", &paths("{yyyy}"), vec![("t+0+".to_owned(), 20)]).await.unwrap();
         let left: Vec<String> = entries(&hidden).unwrap().iter().map(|path| file_name(path)).collect();
         assert_eq!(
             left,
@@ -599,7 +622,20 @@ mod tests {
             2,
             "the range at the committed offset keeps its proof"
         );
-        store.sweep("nowhere", vec![("t+0+".to_owned(), 20)]).await.unwrap();
+        store.sweep("nowhere", &paths("{yyyy}"), vec![("t+0+".to_owned(), 20)]).await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_sweep_leaves_the_proofs_of_another_pipeline_that_is_behind() {
+        let (_dir, store) = store();
+        let (ours, theirs) = ("topics/t/2025/t+0+0000000010-0.json", "topics/t/raw/t+0+0000000010-0.json");
+        for name in [ours, theirs] {
+            store.put(&object(name), 12, "x\n".into()).await.unwrap();
+        }
+        store.sweep("topics", &paths("{topic}/{yyyy}"), vec![("t+0+".to_owned(), 20)]).await.unwrap();
+        let id = |found: Option<Found>| found.and_then(|found| found.id);
+        assert_eq!(id(store.stat(ours, ID).await.unwrap()), None, "committed");
+        assert_eq!(id(store.stat(theirs, ID).await.unwrap()), Some(ID), "its pipeline still has to know it");
     }
 
     #[tokio::test]

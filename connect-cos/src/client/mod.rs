@@ -16,7 +16,7 @@ mod renewing;
 pub(crate) use location::Location;
 pub(crate) use probe::probe;
 
-use crate::{error::StoreError, note::NoteId};
+use crate::{error::StoreError, note::NoteId, partitioner::Template};
 use async_trait::async_trait;
 use bytes::Bytes;
 
@@ -72,9 +72,15 @@ pub(crate) trait Store: Send + Sync + 'static {
     /// to tell whose their objects are may go, and so may their leftovers, in the directories of `names`.
     async fn settle(&self, names: &[String], stem: &str, from: i64) -> Result<(), StoreError>;
 
-    /// Removes, anywhere below `dir`, the proofs of ownership of ranges below the committed offset. Called for
-    /// newly assigned partitions, each given by its stem (as in [`settle`](Self::settle)) and its committed offset.
-    async fn sweep(&self, _dir: &str, _partitions: Vec<(String, i64)>) -> Result<(), StoreError> {
+    /// Removes, anywhere below `dir` where `paths` can make such a path, the proofs of ownership of ranges below the committed
+    /// offset; another path is another pipeline's, which may be behind. Called for newly assigned partitions, each given by
+    /// its stem (as in [`settle`](Self::settle)) and its committed offset.
+    async fn sweep(
+        &self,
+        _dir: &str,
+        _paths: &Template,
+        _partitions: Vec<(String, i64)>,
+    ) -> Result<(), StoreError> {
         Ok(())
     }
 

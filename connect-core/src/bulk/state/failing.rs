@@ -39,10 +39,11 @@ impl<B: Bulk> State<B> {
         budget: &Budget,
     ) -> Result<(), Error> {
         let batch = &request.batch;
-        let settled = verdicts.settled.iter().filter_map(|&row| partition(batch, row));
-        if !verdicts.settled.is_empty() {
-            let accepted = request.suspects && verdicts.fates.iter().any(Result::is_ok);
-            self.doubt.passed(settled, accepted);
+        let fates = verdicts.settled.iter().zip(&verdicts.fates);
+        let mut accepted = fates.filter(|(_, fate)| fate.is_ok()).map(|(&row, _)| row).peekable();
+        // A row that is poison was refused for a reason of its own, perhaps before the target saw it.
+        if accepted.peek().is_some() {
+            self.doubt.passed(accepted.filter_map(|row| partition(batch, row)), request.suspects);
         }
         let mut suspects = self.try_suspects(request, &mut verdicts);
         let Verdicts { settled, fates, again, reason, fatal, .. } = verdicts;
@@ -245,7 +246,7 @@ impl<B: Bulk> State<B> {
         self.reports.push(Progress::Done(batch, [Err(error)].into_iter().collect()));
     }
 
-    /// Whether another row of the partition was settled since the first failure of this one.
+    /// Whether another row of the partition was accepted since the first failure of this one.
     fn others_got_through(&self, request: &Request, first: u64) -> bool {
         partition(&request.batch, 0).is_some_and(|id| self.doubt.has_passed_since(id, first))
     }

@@ -61,6 +61,25 @@ async fn suspects_that_are_refused_like_every_other_row_wait_for_the_target() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn rows_that_are_poison_say_nothing_for_suspects() {
+    // The first row is refused for a reason of its own; all others are refused like every row would be.
+    let mended = Arc::new(Mutex::new(false));
+    let state = Arc::clone(&mended);
+    let target = Target::ruled(move |rows| {
+        let others = if *state.lock().unwrap() { Verdict::Ok } else { Verdict::Doubted };
+        all(rows, |offset| if offset == 0 { Verdict::Bad } else { others })
+    });
+    let mut bench = Bench::new(&target, config());
+    bench.put_range(0, 10);
+    bench.run().await.unwrap();
+    assert_eq!(bench.offsets(), (vec![], vec![0]), "no verdict about the others");
+    *mended.lock().unwrap() = true;
+    bench.run().await.unwrap();
+    assert_eq!(bench.offsets(), ((1..10).collect(), vec![0]));
+    bench.assert_clean();
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_topic_full_of_suspects_costs_few_requests_of_one_row() {
     let target = Target::ruled(|rows| {
         all(rows, |offset| if offset % 50 == 0 { Verdict::Ok } else { Verdict::Doubted })
