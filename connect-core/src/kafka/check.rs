@@ -67,8 +67,12 @@ pub(super) fn setup(config: &KafkaConfig, task: &Task) -> Result<Setup, Error> {
     if !problems.is_empty() {
         return Err(Error::fatal("configure the kafka source", problems.join("; ")));
     }
+    let client = client(config, task, by_broker);
+    let number = |name, default| client.get(name).and_then(|text| text.parse().ok()).unwrap_or(default);
     Ok(Setup {
-        client: client(config, task, by_broker),
+        answer_bytes: number("fetch.max.bytes", 50 << 20),
+        queued_bytes: number("queued.max.messages.kbytes", 65_536) * 1_000,
+        client,
         config: config.clone(),
         revoke_within: config.revoke_timeout.min(max_poll / 2),
         call_timeout: Duration::from_secs(5).min(max_poll / 4),

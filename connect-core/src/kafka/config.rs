@@ -63,8 +63,15 @@ pub enum OnDataLoss {
 /// | `queued.max.messages.kbytes` | 8,192 | full speed; librdkafka's 65,536 only takes memory |
 /// | `queued.min.messages` | 20,000 | bounds what many small records cost beside their bytes |
 /// | `fetch.message.max.bytes` | 262,144 | how far one partition can exceed the bound above |
-/// | `fetch.max.bytes` | 4,194,304 | how far one broker can exceed it |
+/// | `fetch.max.bytes` | 4,194,304 | how far one broker can exceed it; the most, see below |
 /// | `client.id` | `connector-consumer-<pipeline>-<task>` | Kafka Connect's |
+///
+/// # Memory
+/// `queued.max.messages.kbytes` counts unpacked bytes, `fetch.max.bytes` compressed ones, and librdkafka unpacks an answer as
+/// a whole. So the size of answers is adapted to what waits unread, between 1 KiB and `fetch.max.bytes`, from 16 KiB on: it
+/// aims at no more than twice `queued.max.messages.kbytes` with one broker, whatever the ratio. Beyond that may go: one answer
+/// of each further broker; one batch, which a broker sends whole; and the first answer after the ratio has risen, or of a
+/// ratio above 1,000:1.
 ///
 /// `Debug` shows no secrets.
 ///

@@ -20,6 +20,7 @@ mod sink;
 mod source;
 mod start;
 mod table;
+mod window;
 
 pub use config::{KafkaConfig, OnDataLoss, StartPosition, Topics};
 pub use dead_letters::{KafkaDeadLetters, KafkaDeadLettersConfig, TooLarge};

@@ -15,6 +15,7 @@ use super::{
     rebalance::{Revoking, Starting},
     start,
     table::{Hold, Table},
+    window::Window,
 };
 use crate::{BatchBuilder, Commit, Error, Event, Framer, PartitionId};
 use rdkafka::{
@@ -46,6 +47,10 @@ pub(super) struct Setup {
     pub(super) revoke_within: Duration,
     /// The longest wait for an answer from a broker in a call that blocks.
     pub(super) call_timeout: Duration,
+    /// `fetch.max.bytes`.
+    pub(super) answer_bytes: usize,
+    /// `queued.max.messages.kbytes` in bytes.
+    pub(super) queued_bytes: usize,
     /// How often topics are looked for that match the pattern.
     pub(super) look_every: Duration,
     /// Only looked at: no member of the group, no commits.
@@ -105,6 +110,8 @@ pub(super) struct Reader<'c> {
     subscription: Vec<String>,
     /// When to look for topics that match the pattern again.
     look_at: Instant,
+    /// How much brokers may send at once.
+    pub(super) window: Window,
     /// Bytes of an average record, for the size of batch calls.
     pub(super) average: usize,
     /// Partitions were assigned before: what is refused from now on may be granted again.
@@ -118,9 +125,13 @@ pub(super) struct Reader<'c> {
 
 impl<'c> Reader<'c> {
     fn new(consumer: &'c ReaderConsumer, setup: &'c Setup, mailbox: &'c Mailbox) -> Self {
+        let queue = BatchQueue::new(consumer);
+        let window = Window::new(setup.answer_bytes, setup.queued_bytes);
+        queue.limit_answers(window.bytes());
         Self {
             messages: Messages::new(),
-            queue: BatchQueue::new(consumer),
+            queue,
+            window,
             consumer,
             setup,
             mailbox,
@@ -156,6 +167,7 @@ impl<'c> Reader<'c> {
             self.send_commit();
             self.tell_ends();
             self.look_for_topics();
+            self.limit_answers();
             if turn.room > 0 {
                 self.pass_markers();
                 self.read(turn.room)?;
