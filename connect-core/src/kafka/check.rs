@@ -15,6 +15,7 @@ use rdkafka::{
     config::{ClientConfig, RDKafkaLogLevel},
     consumer::Consumer,
     error::{KafkaError, RDKafkaErrorCode as Code},
+    metadata::Metadata,
     types::RDKafkaConfRes,
 };
 use std::time::{Duration, Instant};
@@ -74,6 +75,8 @@ pub(super) fn setup(config: &KafkaConfig, task: &Task) -> Result<Setup, Error> {
         queued_bytes: number("queued.max.messages.kbytes", 65_536) * 1_000,
         client,
         config: config.clone(),
+        session: ms("session.timeout.ms", 45_000),
+        by_broker,
         revoke_within: config.revoke_timeout.min(max_poll / 2),
         call_timeout: Duration::from_secs(5).min(max_poll / 4),
         look_every: ms("topic.metadata.refresh.interval.ms", 300_000),
@@ -214,23 +217,62 @@ pub(super) fn without_secrets(error: KafkaError, properties: &Passthrough) -> St
     }
 }
 
+/// Metadata, or why there is none as soon as that is known: librdkafka itself goes on trying until the time-out.
+fn metadata(
+    consumer: &ReaderConsumer,
+    config: &KafkaConfig,
+    topic: Option<&str>,
+    timeout: Duration,
+) -> Result<Metadata, Error> {
+    const LOOK: Duration = Duration::from_millis(200);
+    let deadline = Instant::now() + timeout;
+    loop {
+        let left = deadline.saturating_duration_since(Instant::now());
+        let error = match consumer.fetch_metadata(topic, left.min(LOOK)) {
+            Ok(metadata) => return Ok(metadata),
+            Err(error) => error,
+        };
+        // Reasons come as events.
+        let _ = consumer.poll(Duration::from_millis(10));
+        let trouble = consumer.context().trouble();
+        let final_word = |code| errors::is_refusal(code) || code == Code::AllBrokersDown;
+        match (trouble, consumer.context().is_cut_off()) {
+            (Some((code, reason)), cut_off) if cut_off || final_word(code) || left <= LOOK => {
+                return Err(errors::refused(REACH, code, unreachable(config, code, &reason)));
+            }
+            (None, _) if left <= LOOK => {
+                let advice = unreachable(config, Code::OperationTimedOut, "no answer");
+                let code = error.rdkafka_error_code().unwrap_or(Code::OperationTimedOut);
+                return Err(errors::coded(REACH, code, advice));
+            }
+            _ => {}
+        }
+    }
+}
+
+const REACH: &str = "reach the kafka cluster";
+
+/// The cause, then what to look at.
+fn unreachable(config: &KafkaConfig, code: Code, reason: &str) -> String {
+    let get = |name: &str| config.properties.get(name).map_or("plaintext", String::as_str);
+    if errors::is_refusal(code) {
+        return format!("{reason}; check sasl.mechanism, sasl.username and sasl.password");
+    }
+    format!(
+        "{reason}; check bootstrap.servers={} and security.protocol={}",
+        config.bootstrap,
+        get("security.protocol")
+    )
+}
+
 /// Asks the broker for the topics: the address, the credentials and the right to read them.
-pub(super) fn reachable(consumer: &ReaderConsumer, topics: &Topics, timeout: Duration) -> Result<(), Error> {
-    let operation = "reach the kafka cluster";
-    let fetch = |name: Option<&str>| {
-        consumer.fetch_metadata(name, timeout).map_err(|error| {
-            // Why it timed out is in an event that was not served yet.
-            let until = Instant::now() + Duration::from_millis(200);
-            while Instant::now() < until && consumer.context().trouble().is_none() {
-                let _ = consumer.poll(Duration::from_millis(10));
-            }
-            match consumer.context().trouble() {
-                Some((code, reason)) => errors::refused(operation, code, reason),
-                None => errors::failed(operation, error),
-            }
-        })
-    };
-    let Topics::List(names) = topics else { return fetch(None).map(drop) };
+pub(super) fn reachable(
+    consumer: &ReaderConsumer,
+    config: &KafkaConfig,
+    timeout: Duration,
+) -> Result<(), Error> {
+    let fetch = |name: Option<&str>| metadata(consumer, config, name, timeout);
+    let Topics::List(names) = &config.topics else { return fetch(None).map(drop) };
     let mut problems = Vec::new();
     for name in names {
         let metadata = fetch(Some(name))?;

@@ -55,6 +55,16 @@ impl ReaderContext {
         self.errors.last()
     }
 
+    /// Whether no broker at all could be reached.
+    pub(super) fn is_cut_off(&self) -> bool {
+        self.errors.cut_off.load(Ordering::Relaxed)
+    }
+
+    /// Whether the cluster is still to be reached: until then what happens is told with the error, later in the log.
+    pub(super) fn set_opening(&self, opening: bool) {
+        self.errors.set_opening(opening);
+    }
+
     /// Callbacks so far.
     pub(super) fn count(&self) -> usize {
         self.count.load(Ordering::Relaxed)
@@ -161,6 +171,10 @@ pub(super) struct ClientErrors {
     last: Mutex<Option<(RDKafkaErrorCode, String)>>,
     /// The last line in the log.
     said: Mutex<String>,
+    /// No broker at all could be reached, at some time.
+    cut_off: AtomicBool,
+    /// What happens explains why the cluster cannot be reached, and is told with that error.
+    opening: AtomicBool,
 }
 
 impl ClientErrors {
@@ -169,11 +183,23 @@ impl ClientErrors {
         self.say(error, reason);
         if let Some(code) = error.rdkafka_error_code() {
             let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
-            // A broker that refuses us counts as down a moment later, which explains nothing.
-            if !last.as_ref().is_some_and(|(before, _)| errors::is_refusal(*before)) {
+            // A broker that refuses us, or cannot be reached, counts as down a moment later, which explains nothing.
+            let explained = match code {
+                RDKafkaErrorCode::AllBrokersDown => last.is_some(),
+                _ => last.as_ref().is_some_and(|(before, _)| errors::is_refusal(*before)),
+            };
+            if code == RDKafkaErrorCode::AllBrokersDown {
+                self.cut_off.store(true, Ordering::Relaxed);
+            }
+            if !explained {
                 *last = Some((code, reason.to_owned()));
             }
         }
+    }
+
+    /// Whether what happens is left to the error of opening.
+    pub(super) fn set_opening(&self, opening: bool) {
+        self.opening.store(opening, Ordering::Relaxed);
     }
 
     /// The last error (no connection, refused credentials), with its reason.
@@ -186,8 +212,8 @@ impl ClientErrors {
     fn say(&self, error: &KafkaError, reason: &str) {
         let line = format!("{error}: {reason}");
         let mut said = self.said.lock().unwrap_or_else(PoisonError::into_inner);
-        if *said == line {
-            tracing::debug!(target: "librdkafka", %error, reason, "kafka client, again");
+        if *said == line || self.opening.load(Ordering::Relaxed) {
+            tracing::debug!(target: "librdkafka", %error, reason, "kafka client");
         } else {
             tracing::warn!(target: "librdkafka", %error, reason, "kafka client");
             *said = line;

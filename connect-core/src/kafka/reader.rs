@@ -12,12 +12,13 @@ use super::{
     context::{CommitResult, ReaderConsumer, ReaderContext, Told},
     errors,
     mailbox::{Command, Mailbox},
-    rebalance::{Revoking, Starting},
+    rebalance::{Joining, Revoking, Starting},
     start,
     table::{Hold, Table},
     window::Window,
 };
 use crate::{BatchBuilder, Commit, Error, Event, Framer, PartitionId};
+use bytes::Bytes;
 use rdkafka::{
     Offset, TopicPartitionList,
     config::ClientConfig,
@@ -43,6 +44,10 @@ const EVENTS_PER_TURN: usize = 100;
 pub(super) struct Setup {
     pub(super) config: KafkaConfig,
     pub(super) client: ClientConfig,
+    /// How long the group waits for a member that does not answer.
+    pub(super) session: Duration,
+    /// The broker assigns (`group.protocol=consumer`), and nobody waits for others to join.
+    pub(super) by_broker: bool,
     /// Half of `max.poll.interval.ms`, or `revoke.timeout.ms` if that is shorter.
     pub(super) revoke_within: Duration,
     /// The longest wait for an answer from a broker in a call that blocks.
@@ -66,7 +71,9 @@ pub(super) fn connect(setup: &Setup) -> Result<ReaderConsumer, Error> {
         })?;
     // Without an answer the next line says so, but not before a time-out.
     tracing::info!(brokers = setup.config.bootstrap, "connecting to kafka");
-    check::reachable(&consumer, &setup.config.topics, setup.call_timeout * 2)?;
+    consumer.context().set_opening(true);
+    check::reachable(&consumer, &setup.config, setup.call_timeout * 2)?;
+    consumer.context().set_opening(false);
     Ok(consumer)
 }
 
@@ -119,8 +126,10 @@ pub(super) struct Reader<'c> {
     ends_at: Instant,
     /// Positions are to be looked at as soon as no message waits here.
     pub(super) positions_due: bool,
+    /// The group has not answered yet.
+    pub(super) joining: Option<Joining>,
     /// No broker could be reached, and the task was told so.
-    cut_off: bool,
+    pub(super) cut_off: bool,
 }
 
 impl<'c> Reader<'c> {
@@ -148,6 +157,7 @@ impl<'c> Reader<'c> {
             settled: false,
             ends_at: Instant::now() + ENDS_EVERY,
             positions_due: false,
+            joining: None,
             cut_off: false,
         }
     }
@@ -164,8 +174,9 @@ impl<'c> Reader<'c> {
             self.serve_events()?;
             self.serve_rebalances()?;
             self.reposition()?;
-            self.send_commit();
+            self.send_commit()?;
             self.tell_ends();
+            self.tell_waiting();
             self.look_for_topics();
             self.limit_answers();
             if turn.room > 0 {
@@ -187,6 +198,9 @@ impl<'c> Reader<'c> {
         }
         let list: Vec<&str> = names.iter().map(String::as_str).collect();
         self.consumer.subscribe(&list).map_err(|error| Error::fatal("subscribe", error))?;
+        if self.subscription.is_empty() {
+            self.joining = Some(Joining::new());
+        }
         self.subscription = names;
         Ok(())
     }
@@ -288,7 +302,7 @@ impl<'c> Reader<'c> {
     }
 
     /// Sends the next request to commit, unless one is in flight.
-    fn send_commit(&mut self) {
+    fn send_commit(&mut self) -> Result<(), Error> {
         while let Some(request) = self.commits.next() {
             let mut list = TopicPartitionList::new();
             match request {
@@ -297,7 +311,7 @@ impl<'c> Reader<'c> {
                     for start in &starts {
                         add(&mut list, &start.topic, start.partition, start.offset, Some(&start.note));
                     }
-                    self.send(&list, Request::Start(starts));
+                    self.send(&list, Request::Start(starts))?;
                 }
                 Request::Task(commits) => {
                     let (live, dead): (Vec<_>, Vec<_>) = commits.into_iter().partition(|commit| {
@@ -307,10 +321,11 @@ impl<'c> Reader<'c> {
                         })
                     });
                     self.refuse(dead);
-                    self.send(&list, Request::Task(live));
+                    self.send(&list, Request::Task(live))?;
                 }
             }
         }
+        Ok(())
     }
 
     fn refuse(&mut self, commits: Vec<Commit>) {
@@ -321,13 +336,14 @@ impl<'c> Reader<'c> {
         }
     }
 
-    fn send(&mut self, list: &TopicPartitionList, request: Request) {
+    fn send(&mut self, list: &TopicPartitionList, request: Request) -> Result<(), Error> {
         if list.count() == 0 {
-            return;
+            return Ok(());
         }
         self.commits.in_flight = Some(request);
-        if let Err(code) = self.queue.commit(list) {
-            self.answer(|_, _| Some(code));
+        match self.queue.commit(list) {
+            Ok(()) => Ok(()),
+            Err(code) => self.answer(|_, _| Some(code)),
         }
     }
 
@@ -336,20 +352,22 @@ impl<'c> Reader<'c> {
             |code| matches!(code, Code::UnknownMemberId | Code::FencedMemberEpoch | Code::FencedInstanceId);
         let fenced = results.iter().filter_map(|result| result.error).any(lost);
         let overall = results.iter().find(|result| result.partition < 0).and_then(|result| result.error);
-        self.answer(|topic, partition| {
+        let answered = self.answer(|topic, partition| {
             let of = |result: &&CommitResult| result.partition == partition && result.topic == topic;
             results.iter().find(of).map_or(overall, |result| result.error)
         });
+        answered?;
         // librdkafka does not say so while a revocation waits for its answer.
         if fenced && self.revoking.is_some() { self.lose_all() } else { Ok(()) }
     }
 
     /// Hands the results of the request in flight to whoever asked.
-    fn answer(&mut self, result: impl Fn(&str, i32) -> Option<Code>) {
+    fn answer(&mut self, result: impl Fn(&str, i32) -> Option<Code>) -> Result<(), Error> {
         match self.commits.in_flight.take() {
             None | Some(Request::Dead(_)) => {}
             Some(Request::Start(starts)) => {
-                self.start_committed(starts.iter().find_map(|start| result(&start.topic, start.partition)));
+                let error = starts.iter().find_map(|start| result(&start.topic, start.partition));
+                return self.start_committed(error);
             }
             Some(Request::Task(commits)) => {
                 let mut first = None;
@@ -363,12 +381,13 @@ impl<'c> Reader<'c> {
                     self.mailbox.tell(Event::Committed(good, Ok(())));
                 }
                 if let Some(code) = first {
-                    let error =
-                        errors::coded("commit", code, "the offset was not committed, or that is unknown");
+                    let note = bad.iter().filter_map(|commit| commit.note.as_ref()).map(Bytes::len).max();
+                    let error = errors::commit("commit", code, note.unwrap_or_default());
                     self.mailbox.tell(Event::Committed(bad, Err(error)));
                 }
             }
         }
+        Ok(())
     }
 
     fn tell_ends(&mut self) {

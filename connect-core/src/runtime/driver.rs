@@ -119,6 +119,7 @@ impl Run {
         state: &mut State,
         orders: &mut mpsc::Receiver<Order>,
     ) -> Option<Result<(), Error>> {
+        let status = self.status.clone();
         let mut open = pin!(self.open());
         loop {
             tokio::select! {
@@ -126,7 +127,13 @@ impl Run {
                 order = orders.recv() => match order {
                     Some(Order::Pause) => state.pause(true),
                     Some(Order::Resume) => state.pause(false),
-                    Some(Order::Stop(_)) | None => return None,
+                    Some(Order::Stop(_)) | None => {
+                        let unanswered = || "stopped before everything was open: no answer yet".to_owned();
+                        status.send_modify(|status| {
+                            status.last_error.get_or_insert_with(unanswered);
+                        });
+                        return None;
+                    }
                 },
             }
         }
@@ -306,6 +313,7 @@ fn publish(
     let now = Instant::now();
     status.send_modify(|status| {
         status.state = match state.phase() {
+            Phase::Running if !state.has_begun() => TaskState::Starting,
             Phase::Running => TaskState::Running,
             Phase::Paused => TaskState::Paused,
             Phase::Stopping => TaskState::Stopping,
