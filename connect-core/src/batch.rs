@@ -60,6 +60,15 @@ pub struct Run {
     pub bytes: u64,
 }
 
+impl Run {
+    /// Whether these offsets were lost: their records were gone from the log before they were read. A run that only
+    /// moves the position is empty, and a hole in the log lies inside of a run with records.
+    #[must_use]
+    pub fn is_loss(&self) -> bool {
+        self.rows == 0 && !self.offsets.is_empty()
+    }
+}
+
 /// Records on their way from a source to a sink.
 ///
 /// An empty batch is legal: its runs say that positions moved (filtered records, transaction markers, the end of a
@@ -190,6 +199,15 @@ impl Batch {
             permits: Vec::new(),
             whole: false,
         }
+    }
+
+    /// The partitions that have rows here. Of a batch that is whole, the runs are looked at; otherwise they may be those
+    /// of the batch that it was cut out of.
+    pub(crate) fn partitions(&self) -> impl Iterator<Item = PartitionId> {
+        let runs = self.runs.iter().filter(|run| self.whole && run.rows > 0).map(|run| run.id);
+        let rows = if self.whole { &[][..] } else { &self.rows[..] };
+        let rows = rows.chunk_by(|a, b| a.run == b.run).map(|rows| self.runs[rows[0].run as usize].id);
+        runs.chain(rows)
     }
 
     /// Whether a record of this partition is here.

@@ -9,6 +9,7 @@ use crate::{
 use bytes::Bytes;
 use std::{
     fmt,
+    ops::Range,
     sync::{Arc, Mutex, PoisonError},
 };
 
@@ -133,13 +134,24 @@ impl BatchBuilder {
     /// Says that everything of partition `id` below `offset` has been read, though no record stood there (a
     /// transaction marker, the end of the partition).
     pub fn position(&mut self, id: PartitionId, topic: &Arc<str>, partition: i32, offset: i64) {
-        self.run(id, topic, partition, offset).offsets.end = offset;
+        let run = self.run(id, topic, partition, offset);
+        run.offsets.end = offset;
+        if run.rows == 0 {
+            // Nothing lies in it: only a loss is a run of offsets without records.
+            run.offsets.start = offset;
+        }
+    }
+
+    /// Says that the records of partition `id` at `offsets` were gone before they were read. Without this call, offsets
+    /// that are passed over are holes in the log, made by compaction or transactions. See [`Run::is_loss`].
+    pub fn lost(&mut self, id: PartitionId, topic: &Arc<str>, partition: i32, offsets: Range<i64>) {
+        self.runs.push(Run { id, topic: Arc::clone(topic), partition, offsets, rows: 0, bytes: 0 });
     }
 
     /// Extends the last run if it is this partition's, or begins one at `offset`.
     #[inline]
     fn run(&mut self, id: PartitionId, topic: &Arc<str>, partition: i32, offset: i64) -> &mut Run {
-        if self.runs.last().is_none_or(|run| run.id != id) {
+        if self.runs.last().is_none_or(|run| run.id != id || run.is_loss()) {
             let topic = Arc::clone(topic);
             self.runs.push(Run { id, topic, partition, offsets: offset..offset, rows: 0, bytes: 0 });
         }

@@ -49,6 +49,7 @@ struct Inner {
     context: Option<String>,
     retry_after: Option<Duration>,
     attempts: Option<(u32, Duration)>,
+    doubtful: bool,
     source: BoxError,
 }
 
@@ -76,6 +77,7 @@ impl Error {
             context: None,
             retry_after: None,
             attempts: None,
+            doubtful: false,
             source: source.into(),
         }))
     }
@@ -91,6 +93,29 @@ impl Error {
     #[must_use]
     pub fn after(mut self, wait: Option<Duration>) -> Self {
         self.0.retry_after = wait;
+        self
+    }
+
+    /// Marks that the class is a guess: the other side did not say whether the records or itself is to blame. A
+    /// [`BulkSink`](crate::BulkSink) finds out by sending fewer records at once, down to one alone, and by what becomes of
+    /// other records meanwhile.
+    #[must_use]
+    pub fn doubtful(mut self) -> Self {
+        self.0.doubtful = true;
+        self
+    }
+
+    /// Whether the class is a guess, see [`doubtful`](Self::doubtful).
+    #[must_use]
+    pub fn is_doubtful(&self) -> bool {
+        self.0.doubtful
+    }
+
+    /// The doubt is over: the same error with the class that turned out to be right.
+    #[must_use]
+    pub(crate) fn settled_as(mut self, class: Class) -> Self {
+        self.0.class = class;
+        self.0.doubtful = false;
         self
     }
 

@@ -71,6 +71,7 @@ mod batch;
 mod budget;
 mod builder;
 mod bulk;
+mod causes;
 mod chain;
 pub mod config;
 pub mod connector;

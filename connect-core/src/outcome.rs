@@ -28,6 +28,12 @@ impl Outcome {
 
     /// The verdicts, or `None` if every row was delivered.
     #[must_use]
+    pub fn rows(&self) -> Option<&[Result<(), Error>]> {
+        self.0.as_deref()
+    }
+
+    /// The verdicts, or `None` if every row was delivered.
+    #[must_use]
     pub fn into_rows(self) -> Option<Vec<Result<(), Error>>> {
         self.0
     }

@@ -35,6 +35,20 @@ connect_core::choices! {
     }
 }
 
+connect_core::choices! {
+    /// The checksum that goes with each write, for the store to verify.
+    pub enum Checksum {
+        /// None, until the store refuses a write for want of one; Content-MD5 from then on.
+        Auto = "auto",
+        /// None.
+        None = "none",
+        /// `Content-MD5`, which every store knows.
+        Md5 = "md5",
+        /// `x-amz-checksum-crc32c`, cheaper than MD5. S3 only.
+        Crc32c = "crc32c",
+    }
+}
+
 connect_core::config! {
     /// Writes records as objects: to Tencent COS, S3 and its kin, or a file system.
     pub struct CosConfig {
@@ -44,7 +58,8 @@ connect_core::config! {
         "store.endpoint" => endpoint: Option<String>, group: "Store", url: true;
         /// The region that requests are signed for, such as `ap-guangzhou`.
         "store.region" => region: Option<String>, group: "Store";
-        /// The access key, or SecretId. Without it the environment and the machine's role are asked.
+        /// The access key, or SecretId. Without it the environment, the profile and the machine's role are asked. Like the
+        /// two keys below it is resolved again when the store refuses it, if it is a reference such as `${file:/path}`.
         "store.access.key.id" => access_key: Option<Secret>, group: "Store", importance: High;
         /// The secret key, or SecretKey.
         "store.secret.access.key" => secret_key: Option<Secret>, group: "Store", importance: High;
@@ -52,8 +67,13 @@ connect_core::config! {
         "store.session.token" => session_token: Option<Secret>, group: "Store";
         /// Whether the bucket is part of the path rather than of the host name. S3 only; COS refuses it.
         "s3.path.style.access.enabled" => path_style: bool = true, group: "Store";
+        /// The checksum that goes with each write. Buckets with object lock demand one. `auto` sends none until the
+        /// store demands one, and `Content-MD5` from then on.
+        "store.checksum.algorithm" => checksum: Checksum = Checksum::Auto, group: "Store";
         /// The longest wait for the answer to one request.
         "request.timeout.ms" => request_timeout: Duration = Duration::from_secs(60), range: Duration::from_millis(100).., group: "Store";
+        /// The longest wait until the store has put the parts of an object together, which takes COS minutes.
+        "completion.timeout.ms" => completion_timeout: Duration = Duration::from_secs(600), range: Duration::from_millis(100).., group: "Store";
 
         /// The directory of all objects; may be empty.
         "topics.dir" => topics_dir: String = "topics".to_owned(), group: "Names", check: |dir: &String| relative(dir);
@@ -217,11 +237,17 @@ mod tests {
     fn what_concerns_several_keys_is_checked() {
         for (settings, part) in [
             ([("path.format", "{week}"), ("timezone", "UTC")], "{week}"),
+            (
+                [("path.format", "'year'=YYYY/'month'=MM"), ("timezone", "UTC")],
+                "write `{topic}/year={yyyy}/month={MM}`",
+            ),
             ([("timezone", "Mars/Base"), ("topics.dir", "x")], "Mars/Base"),
             ([("store.access.key.id", "k"), ("topics.dir", "x")], "give both"),
             ([("store.session.token", "k"), ("topics.dir", "x")], "belongs to"),
             ([("file.bytes", "64GiB"), ("part.size.bytes", "5MiB")], "10,000 parts"),
             ([("store.region", "x"), ("topics.dir", "x")], "store.region"),
+            ([("store.url", "s3://b"), ("store.endpoint", "s3.example.com")], "write the scheme too"),
+            ([("store.url", "cos://b"), ("store.checksum.algorithm", "crc32c")], "auto, none or md5"),
             ([("store.url", "s3://b"), ("store.endpoint", "http://u:hunter2@s3")], "a user does not belong"),
             (
                 [("store.url", "s3://b"), ("store.endpoint", "http://s3?key=hunter2")],

@@ -32,7 +32,8 @@ pub(crate) enum Step {
 pub(crate) enum Stepped {
     Checked(Result<Option<Found>, StoreError>),
     Part(Option<Box<dyn Upload>>, Result<(), StoreError>),
-    Completed(Option<Box<dyn Upload>>, Result<(), StoreError>),
+    /// With the length of the object.
+    Completed(Option<Box<dyn Upload>>, Result<u64, StoreError>),
     Verified(Result<Option<Found>, StoreError>),
 }
 
@@ -45,7 +46,7 @@ pub(crate) enum Next {
     Retry(Duration, StoreError),
     /// The object is there, and ours. `Found` tells what a rebuild has to know of it.
     Done(Option<Found>),
-    /// The name is taken by an object that is not ours.
+    /// The name is taken by an object that is not ours, or not as long as it has to be.
     Conflict(Found),
     /// The parts are lost: the task has to start again and rebuild.
     Again(StoreError),
@@ -74,6 +75,12 @@ pub(crate) struct ObjectFile {
     /// A small object, sealed and on its way.
     whole: Option<Bytes>,
     upload: Option<Box<dyn Upload>>,
+    /// Bytes of all records so far, whether they are held, uploaded or found in an object that is there.
+    written: u64,
+    /// Bytes of an object that a rebuild found before it knew how many there have to be.
+    found: Option<u64>,
+    /// Of a rebuild: an object that is there may hold records that compaction has removed from the log since.
+    rebuilt: bool,
     /// It has parts: a PUT of the whole is no longer possible.
     parted: bool,
     /// Nothing more will be written; offset of the last record.
@@ -94,6 +101,9 @@ impl ObjectFile {
             parts: VecDeque::new(),
             whole: None,
             upload: None,
+            written: 0,
+            found: None,
+            rebuilt: check,
             parted: false,
             sealed: None,
             busy: false,
@@ -127,27 +137,38 @@ impl ObjectFile {
         part_size: usize,
         budget: &Budget,
     ) -> bool {
+        self.written += (bytes.len() + separator.len()) as u64;
         if self.is_done() {
             return false;
         }
-        let more = bytes.len() + separator.len();
-        let grown = self.buffer.capacity() - self.buffer.len() < more;
-        if grown {
-            // Not beyond a part and a record: doubling would take two parts for one.
-            let wanted = (self.buffer.capacity() * 2).max(BUFFER_MIN).min(part_size + more);
-            self.buffer.reserve_exact(wanted.max(self.buffer.len() + more) - self.buffer.len());
+        let (parts, capacity) = (self.parts.len(), self.buffer.capacity());
+        // Cut while it is copied: a large record is never here as a whole, and no part keeps more than its bytes.
+        for mut rest in [bytes, separator] {
+            while !rest.is_empty() {
+                let room = part_size.saturating_sub(self.buffer.len()).max(1);
+                let (now, later) = rest.split_at(room.min(rest.len()));
+                self.reserve(now.len(), part_size);
+                self.buffer.extend_from_slice(now);
+                rest = later;
+                if self.buffer.len() >= part_size {
+                    self.push_part();
+                }
+            }
         }
-        self.buffer.extend_from_slice(bytes);
-        self.buffer.extend_from_slice(separator);
-        let full = self.buffer.len() >= part_size;
-        while self.buffer.len() >= part_size {
-            let rest = self.buffer.split_off(part_size);
-            self.push_part(rest);
-        }
-        if grown || full {
+        let full = self.parts.len() > parts;
+        if full || self.buffer.capacity() != capacity {
             self.charge(budget);
         }
         full
+    }
+
+    /// Makes room for `more` bytes by doubling, but not beyond a part.
+    fn reserve(&mut self, more: usize, part_size: usize) {
+        let needed = self.buffer.len() + more;
+        if self.buffer.capacity() < needed {
+            let wanted = (self.buffer.capacity() * 2).max(BUFFER_MIN).min(part_size).max(needed);
+            self.buffer.reserve_exact(wanted - self.buffer.len());
+        }
     }
 
     /// Makes a part of what is there, whatever its size. Returns whether there was anything.
@@ -155,21 +176,26 @@ impl ObjectFile {
         if self.buffer.is_empty() || self.is_done() {
             return false;
         }
-        self.push_part(Vec::new());
+        self.push_part();
         self.charge(budget);
         true
     }
 
-    fn push_part(&mut self, rest: Vec<u8>) {
-        self.parts.push_back(std::mem::replace(&mut self.buffer, rest).into());
+    fn push_part(&mut self) {
+        self.parts.push_back(exact(&mut self.buffer));
         self.parted = true;
     }
 
-    /// Nothing more will be written.
+    /// Nothing more will be written. An object that was found is looked at again if it is too short for that.
     pub(crate) fn seal(&mut self, last: i64) {
         self.sealed = Some(last);
+        if self.found.is_some_and(|len| !self.fits(len)) {
+            let why = "the object that a rebuild found is shorter than its records";
+            // None of them is held: if the object is away by then, only the log has them.
+            self.state = State::Verifying(StoreError::new(Answer::Gone, why));
+        }
         if self.parted && !self.buffer.is_empty() {
-            self.push_part(Vec::new());
+            self.push_part();
         }
     }
 
@@ -201,13 +227,23 @@ impl ObjectFile {
                     // The bytes stay here until the object is there, for a repetition.
                     None => {
                         let buffer = &mut self.buffer;
-                        Step::Put(self.whole.get_or_insert_with(|| std::mem::take(buffer).into()).clone())
+                        Step::Put(self.whole.get_or_insert_with(|| exact(buffer)).clone())
                     }
                 },
             },
         };
         self.busy = true;
         Some(step)
+    }
+
+    /// Bytes of all records so far.
+    pub(crate) fn written(&self) -> u64 {
+        self.written
+    }
+
+    /// Whether an object of `len` bytes holds all records.
+    fn fits(&self, len: u64) -> bool {
+        if self.rebuilt { len >= self.written } else { len == self.written }
     }
 
     /// Offset of the last record, once sealed.
@@ -236,7 +272,8 @@ impl ObjectFile {
             Stepped::Verified(answer) => self.verified(answer, config),
         };
         match next {
-            Next::Done(_) => {
+            Next::Done(ref found) => {
+                self.found = found.map(|found| found.len);
                 self.state = State::Done;
                 (self.buffer, self.parts, self.whole) = (Vec::new(), VecDeque::new(), None);
                 (self.upload, self.held) = (None, None);
@@ -272,9 +309,13 @@ impl ObjectFile {
         }
     }
 
-    fn completed(&mut self, answer: Result<(), StoreError>) -> Next {
+    fn completed(&mut self, answer: Result<u64, StoreError>) -> Next {
         match answer {
-            Ok(()) => Next::Done(None),
+            Ok(len) if len == self.written => Next::Done(None),
+            Ok(len) => {
+                let what = format!("the object has {len} bytes where {} were written", self.written);
+                self.verify(StoreError::new(Answer::Unconfirmed, what))
+            }
             Err(e) if e.answer == Answer::Fatal => Next::Fatal(e),
             Err(e) => self.verify(e),
         }
@@ -310,9 +351,15 @@ impl ObjectFile {
         self.retry(why, config)
     }
 
-    /// Exists alone is never success.
+    /// Exists alone is never success: the object has to be ours, and to hold what was written. Before it is sealed
+    /// nobody knows how much that will be; [`Self::seal`] asks then.
     fn whose(&self, found: Found) -> Next {
-        if found.id == Some(self.object.id) { Next::Done(Some(found)) } else { Next::Conflict(found) }
+        let whole = self.sealed.is_none() || self.fits(found.len);
+        if found.id == Some(self.object.id) && whole {
+            Next::Done(Some(found))
+        } else {
+            Next::Conflict(found)
+        }
     }
 
     fn retry(&mut self, error: StoreError, config: BackoffConfig) -> Next {
@@ -328,6 +375,11 @@ impl ObjectFile {
     pub(crate) fn give_up(&mut self) -> Option<Box<dyn Upload>> {
         self.upload.take()
     }
+}
+
+/// Takes what is in the buffer without its spare capacity, which the length that is charged does not tell of.
+fn exact(buffer: &mut Vec<u8>) -> Bytes {
+    std::mem::take(buffer).into_boxed_slice().into()
 }
 
 #[cfg(test)]

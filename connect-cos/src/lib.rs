@@ -2,6 +2,7 @@
 
 mod client;
 mod config;
+mod connect_pattern;
 mod error;
 mod file;
 mod format;
@@ -18,7 +19,7 @@ mod room;
 mod sink;
 mod turn;
 
-pub use config::{CosConfig, OnDataLoss, OnNull, OnRevoke};
+pub use config::{Checksum, CosConfig, OnDataLoss, OnNull, OnRevoke};
 pub use plugin::register;
 pub use sink::CosSink;
 pub use turn::Done;

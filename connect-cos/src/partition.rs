@@ -30,6 +30,8 @@ pub(crate) struct Partition {
     position: i64,
     /// Records below are in objects already.
     skip_below: i64,
+    /// Records below were gone from the log before they were read.
+    lost_below: i64,
     /// Oldest first: only the first may have a note, only the last may be open.
     pub(crate) ranges: VecDeque<OpenRange>,
     pending: VecDeque<Pending>,
@@ -59,6 +61,7 @@ impl Partition {
             from: assigned.offset,
             position: assigned.offset,
             skip_below: i64::MIN,
+            lost_below: i64::MIN,
             ranges: VecDeque::new(),
             pending: VecDeque::new(),
             surveying: None,
@@ -132,6 +135,7 @@ impl Partition {
         if self.leaving {
             return Ok(());
         }
+        self.lost_below = self.lost_below.max(pending.lost_below);
         self.pending.push_back(pending);
         self.run(turn)
     }

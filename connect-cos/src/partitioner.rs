@@ -58,6 +58,12 @@ impl Template {
     /// Parses a template: literals and `{topic}`, `{partition}`, `{yyyy}`, `{MM}`, `{dd}`, `{HH}`, `{mm}`,
     /// `{field:a.b}`.
     pub(crate) fn parse(text: &str, zone: TimeZone, missing: &str) -> Result<Self, String> {
+        if let Some(ours) = crate::connect_pattern::translated(text) {
+            return Err(format!(
+                "this is the spelling of Kafka Connect's partitioner, where parts of the time are bare and text is in \
+                 quotes; here they are in braces and text is bare: write `{ours}`"
+            ));
+        }
         let mut pieces = Vec::new();
         let mut rest = text;
         while let Some((literal, tail)) = rest.split_once('{') {

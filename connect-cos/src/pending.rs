@@ -9,6 +9,8 @@ pub(crate) struct Pending {
     rows: Vec<Range<usize>>,
     /// The position that the source has reached behind these rows.
     pub(crate) end: i64,
+    /// Records below were gone before they were read.
+    pub(crate) lost_below: i64,
 }
 
 impl Pending {
@@ -17,10 +19,18 @@ impl Pending {
         let batch = Arc::new(batch);
         let mut all: Vec<(PartitionId, Self)> = Vec::new();
         for run in batch.runs() {
+            // A loss moves no position: the source says where it goes on.
+            let (end, lost_below) = match run.is_loss() {
+                true => (run.offsets.start, run.offsets.end),
+                false => (run.offsets.end, i64::MIN),
+            };
             match all.iter_mut().find(|(id, _)| *id == run.id) {
-                Some((_, pending)) => pending.end = pending.end.max(run.offsets.end),
+                Some((_, pending)) => {
+                    pending.end = pending.end.max(end);
+                    pending.lost_below = pending.lost_below.max(lost_below);
+                }
                 None => {
-                    let pending = Self { batch: Arc::clone(&batch), rows: Vec::new(), end: run.offsets.end };
+                    let pending = Self { batch: Arc::clone(&batch), rows: Vec::new(), end, lost_below };
                     all.push((run.id, pending));
                 }
             }

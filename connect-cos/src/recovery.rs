@@ -94,7 +94,7 @@ mod tests {
 
     #[test]
     fn a_survey_knows_what_is_covered_and_which_numbers_are_taken() {
-        let found = |first, last| Found { id: Some(NoteId(1)), first: Some(first), last };
+        let found = |first, last| Found { id: Some(NoteId(1)), first: Some(first), last, len: 1 };
         let mut survey = Survey::default();
         survey.add("a", 0, found(10, Some(19)));
         survey.add("a", 2, found(40, None));

@@ -6,7 +6,7 @@ use crate::{
     error::{Answer, Stop, StoreError},
     file::{Next, Step, Stepped},
     format::{Format, JsonLines},
-    naming::hash64,
+    naming::{Stem, hash64},
     note::{Fingerprint, NoteId},
     partition::Partition,
     pending::Pending,
@@ -145,7 +145,7 @@ impl CosSink {
         let checking = file.is_checking();
         let next = file.stepped(stepped, config, cx.budget());
         let known = checking && !file.is_checking();
-        let name = file.object.name.clone();
+        let (name, id, written) = (file.object.name.clone(), file.object.id, file.written());
         match next {
             Next::Go => self.ready.push_back(ticket),
             Next::Retry(wait, error) => {
@@ -161,9 +161,7 @@ impl CosSink {
                 range.file_done(ticket.file);
             }
             Next::Conflict(found) => {
-                let found =
-                    found.id.map_or("no id of this range".to_owned(), |id| format!("it has the id {id}"));
-                let conflict = Stop::Conflict { name, found };
+                let conflict = Stop::conflict(name, id, &found, written);
                 // A process that hung may find what the partition's next owner made of the same note. A new start
                 // tells: the offset has moved on, or the note still stands and the range is rebuilt.
                 return Err(if range.is_rebuild() {
@@ -253,7 +251,10 @@ async fn run(store: &dyn Store, object: &Object, last: i64, step: Step) -> Stepp
     match step {
         Step::Check => Stepped::Checked(store.stat(&object.name, object.id).await),
         Step::Verify => Stepped::Verified(store.stat(&object.name, object.id).await),
-        Step::Put(bytes) => Stepped::Completed(None, store.put(object, last, bytes).await),
+        Step::Put(bytes) => {
+            let len = bytes.len() as u64;
+            Stepped::Completed(None, store.put(object, last, bytes).await.map(|()| len))
+        }
         Step::Complete(mut upload) => {
             let answer = upload.complete(last).await;
             Stepped::Completed(Some(upload), answer)
@@ -303,6 +304,9 @@ impl Sink for CosSink {
             let partition = Partition::new(assigned, &mut turn)?;
             self.partitions.insert(assigned.id, partition);
         }
+        let came = partitions.iter();
+        let came = came.map(|it| (Stem::of_partition(&it.topic, it.partition), it.offset)).collect();
+        Turn { env: &mut self.env, cx, ready: &mut self.ready }.sweep(came);
         self.start(cx);
         Ok(())
     }

@@ -145,6 +145,18 @@ impl Turn<'_> {
         });
     }
 
+    /// Frees what earlier owners of partitions have left in directories that nobody writes any more. Once per assignment,
+    /// since it looks through all of them.
+    pub(crate) fn sweep(&mut self, partitions: Vec<(String, i64)>) {
+        let (store, dir) = (Arc::clone(&self.env.store), self.env.config.topics_dir.clone());
+        self.cx.spawn(async move {
+            if let Err(e) = store.sweep(&dir, partitions).await {
+                tracing::warn!(error = %e, "leftovers of earlier owners could not be removed");
+            }
+            Done(Job::Housekeeping)
+        });
+    }
+
     /// Aborts what a range has uploaded.
     pub(crate) fn give_up(&mut self, range: &mut OpenRange) {
         for upload in range.files.iter_mut().filter_map(ObjectFile::give_up) {

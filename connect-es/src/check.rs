@@ -28,6 +28,11 @@ pub(crate) async fn check(client: &Client, index: Option<&str>, again: bool) -> 
                 problems.extend(wrong_version(url, &info));
                 reached.get_or_insert(url);
             }
+            // A node without that part of its API, or a gateway that hides it.
+            Err(Failure::Status { status: 405, .. }) => {
+                tracing::info!(node = %url, "reached a node, which does not tell its version");
+                reached.get_or_insert(url);
+            }
             Err(failure) => sort(failure, again, &mut problems, &mut away),
         }
     }
@@ -45,7 +50,7 @@ pub(crate) async fn check(client: &Client, index: Option<&str>, again: bool) -> 
     }
     // One node is enough: the others are taken in turns once they are back.
     match (reached, away) {
-        (None, Some(error)) => Err(Error::retriable("reach the cluster", error)),
+        (None, Some(error)) => Err(error),
         _ => Ok(()),
     }
 }
@@ -60,10 +65,16 @@ fn sort(failure: Failure, again: bool, problems: &mut Vec<String>, away: &mut Op
         problems.push(format!("{failure}{hint}"));
         return;
     }
-    let error = Error::from(failure);
+    // A redirect of the very first request: the URL is another server's.
+    if matches!(failure, Failure::Redirect { .. }) && !again {
+        problems.push(failure.to_string());
+        return;
+    }
+    let said = failure.to_string();
+    let error = failure.during("reach the cluster");
     match error.class() {
         Class::Retriable => *away = Some(error),
-        Class::Poison | Class::Fatal => problems.push(error.report()),
+        Class::Poison | Class::Fatal => problems.push(said),
     }
 }
 

@@ -73,9 +73,9 @@ connect_core::config! {
         "connection.url" => urls: Vec<NodeUrl>, importance: High, group: "Connection", check: not_empty;
         /// The user.
         "connection.username" => username: Option<String>, group: "Connection";
-        /// The user's password.
+        /// The user's password. One that is given by a reference (`${file:…}`) is looked up again when the cluster refuses it.
         "connection.password" => password: Option<Secret>, group: "Connection";
-        /// An API key as Elasticsearch prints it (`encoded`), instead of user and password.
+        /// An API key as Elasticsearch prints it (`encoded`), instead of user and password. Looked up again as a password is.
         "connection.api.key" => api_key: Option<Secret>, group: "Connection";
         /// The longest wait for a connection. Own default: Connect's 1 s is short for TLS over a slow network.
         "connection.timeout.ms" => connect_timeout: Duration = Duration::from_secs(5), range: Duration::from_millis(1).., group: "Connection";

@@ -6,6 +6,8 @@
 use memchr::{memchr, memchr3};
 use serde::de::IgnoredAny;
 
+const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
+
 /// Why a value can't be a document.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum BadDocument {
@@ -26,11 +28,18 @@ pub(crate) fn splice(value: &[u8], body: &mut Vec<u8>) -> Result<(), BadDocument
 
 /// Appends the value where text of ours follows on the same line: what is no object could reach into it.
 pub(crate) fn splice_object(value: &[u8], body: &mut Vec<u8>) -> Result<(), BadDocument> {
-    let object = value.trim_ascii_start().first() == Some(&b'{');
-    if !object || serde_json::from_slice::<IgnoredAny>(value).is_err() {
+    let marked = value.starts_with(BYTE_ORDER_MARK);
+    if marked || !is_object(value) {
         return Err(BadDocument::NotAnObject);
     }
     splice(value, body)
+}
+
+/// Whether the value is one JSON object and nothing else, as far as servers agree about it: they take a byte order mark.
+pub(crate) fn is_object(value: &[u8]) -> bool {
+    let value = value.strip_prefix(BYTE_ORDER_MARK).unwrap_or(value);
+    let object = value.trim_ascii_start().first() == Some(&b'{');
+    object && serde_json::from_slice::<IgnoredAny>(value).is_ok()
 }
 
 /// Pretty-printed JSON as one line: a line feed and the blanks behind it become one blank. In one pass, and what was

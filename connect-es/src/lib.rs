@@ -11,6 +11,7 @@ mod growth;
 mod plugin;
 mod replay;
 mod sink;
+mod writers;
 
 pub use config::{EsConfig, NodeUrl, OnMalformed, OnNull, OnReplay, Version, WriteMethod};
 pub use plugin::register;

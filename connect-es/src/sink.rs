@@ -3,6 +3,7 @@
 use crate::{
     buffer::Buffers,
     bulk::{
+        blame,
         body::Body,
         encode::{Action, Encoder, Fate},
         framer::EsFramer,
@@ -14,10 +15,12 @@ use crate::{
     error::Failure,
     growth::Growth,
     replay::{Conflict, News, Replays},
+    writers::Writers,
 };
 use async_trait::async_trait;
 use connect_core::{
-    Assigned, Batch, Bulk, BulkSink, Error, Framer, Outcome, PartitionId, Record, Task, config::Config,
+    Assigned, Batch, Bulk, BulkSink, Error, Framer, Origin, Outcome, PartitionId, Record, Task,
+    config::Config,
 };
 use std::{
     fmt,
@@ -46,6 +49,8 @@ pub struct Elasticsearch {
     already_present: AtomicU64,
     /// Where a conflict may say that something is wrong.
     replays: Option<Replays>,
+    /// Where a conflict may say that two partitions have one key.
+    writers: Option<Writers>,
     /// Where versions come from offsets.
     growth: Option<Growth>,
 }
@@ -60,15 +65,18 @@ impl Elasticsearch {
         config.validate().map_err(|e| wrong(e.to_string()))?;
         let replays = config.conflicts_tell() && config.on_replay == OnReplay::Fail;
         let versioned = config.ids() == Ids::Key { versioned: true };
+        let encoder = Arc::new(Encoder::new(config).map_err(wrong)?);
+        let writers = (replays && versioned).then(|| Writers::new(encoder.index().fixed().is_none()));
         Ok(Self {
             client: Client::new(config)?,
-            encoder: Arc::new(Encoder::new(config).map_err(wrong)?),
+            encoder,
             buffers: Buffers::new(&config.bulk()),
             ordered: matches!(config.ids(), Ids::Key { .. }),
             index_required: config.index_required,
             again: false,
             already_present: AtomicU64::new(0),
             replays: replays.then(Replays::default),
+            writers,
             growth: versioned.then(|| Growth::new(config)),
         })
     }
@@ -99,13 +107,13 @@ impl Elasticsearch {
     /// Joins what was known before with what the server says; `None`: that all is well.
     fn outcome(&self, sent: Sent<'_>, answered: Option<&BulkBody>) -> Result<Outcome, Error> {
         let Sent { batch, fates, news } = sent;
-        let is_sent = |fate: &&Fate| matches!(fate, Fate::Sent(_));
-        let count = fates.as_ref().map_or(batch.len(), |fates| fates.iter().filter(is_sent).count());
+        let count = rows_sent(batch, fates.as_deref());
+        let alone = batch.len() == 1;
         let wait = answered.and_then(|body| body.wait);
         let mut items = answered.map(|body| body.items(count)).transpose()?.map(Vec::into_iter);
-        let mut verdict = |record, action| match &mut items {
+        let mut verdict = |record: Record<'_>, action| match &mut items {
             None => Ok(()),
-            Some(items) => match verdict(items.next(), action, wait)? {
+            Some(items) => match verdict(items.next(), action, of(record, alone), wait)? {
                 Success::Written => Ok(()),
                 Success::AlreadyPresent => self.conflict(record, &news),
             },
@@ -123,13 +131,30 @@ impl Elasticsearch {
         })
     }
 
+    /// Says it at the first time, and whenever the number has doubled.
+    fn count_present(&self, origin: Origin<'_>) {
+        let count = self.already_present.fetch_add(1, Ordering::Relaxed) + 1;
+        if count.is_power_of_two() {
+            tracing::info!(
+                topic = origin.topic,
+                partition = origin.partition,
+                offset = origin.offset,
+                already_present = count,
+                "documents were there already, in this version or a newer one",
+            );
+        }
+    }
+
     /// Elasticsearch had the document already.
     fn conflict(&self, record: Record<'_>, news: &News) -> Result<(), Error> {
         let origin = record.origin();
         let place = || format!("{}-{} at offset {}", origin.topic, origin.partition, origin.offset);
+        if let Some(other) = self.writers.as_ref().and_then(|writers| writers.other(record)) {
+            return Err(Failure::Shared { place: place(), other }.into());
+        }
         match self.replays.as_ref().map(|replays| replays.conflict(origin, news)) {
             None | Some(Conflict::Repetition) => {
-                self.already_present.fetch_add(1, Ordering::Relaxed);
+                self.count_present(origin);
                 Ok(())
             }
             Some(Conflict::Doubt) => Err(Failure::Doubt { place: place() }.into()),
@@ -138,8 +163,29 @@ impl Elasticsearch {
     }
 }
 
-fn verdict(item: Option<Item<'_>>, action: Action, wait: Option<Duration>) -> Result<Success, Failure> {
-    item.ok_or(Failure::Unanswered)?.verdict(action, wait)
+/// What was written, to be compared with conflicts to come.
+fn note_written(writers: &Writers, batch: &Batch, outcome: Option<&[Result<(), Error>]>) {
+    let written = |row: usize| outcome.is_none_or(|rows| rows[row].is_ok());
+    writers.wrote(batch.iter().enumerate().filter(|(row, _)| written(*row)).map(|(_, record)| record));
+}
+
+fn verdict(
+    item: Option<Item<'_>>,
+    action: Action,
+    sent: blame::Sent<'_>,
+    wait: Option<Duration>,
+) -> Result<Success, Failure> {
+    item.ok_or(Failure::Unanswered)?.verdict(action, sent, wait)
+}
+
+fn of(record: Record<'_>, alone: bool) -> blame::Sent<'_> {
+    blame::Sent { value: record.value(), alone }
+}
+
+/// Rows that are in the body.
+fn rows_sent(batch: &Batch, fates: Option<&[Fate]>) -> usize {
+    let is_sent = |fate: &&Fate| matches!(fate, Fate::Sent(_));
+    fates.map_or(batch.len(), |fates| fates.iter().filter(is_sent).count())
 }
 
 /// What an answer is compared with.
@@ -161,6 +207,14 @@ impl Bulk for Elasticsearch {
         if let Some(growth) = &self.growth {
             growth.look(partitions)?;
         }
+        if let Some((one, other)) = self.writers.as_ref().and_then(|writers| writers.assigned(partitions)) {
+            tracing::warn!(
+                topics = ?[&one, &other],
+                index = self.encoder.index().fixed().unwrap_or_default(),
+                "two topics go to one index, where ids are keys and versions offsets: if they have a key in common, \
+                 the task stops; index=${{topic}} keeps them apart",
+            );
+        }
         if let Some(replays) = &self.replays {
             for Assigned { id, offset, .. } in partitions {
                 replays.assigned(*id, *offset, redelivery);
@@ -173,6 +227,9 @@ impl Bulk for Elasticsearch {
         if let Some(replays) = &self.replays {
             replays.unassigned(ids);
         }
+        if let Some(writers) = &self.writers {
+            writers.unassigned(ids);
+        }
     }
 
     async fn write(&self, batch: &Batch) -> Result<Outcome, Error> {
@@ -184,11 +241,16 @@ impl Bulk for Elasticsearch {
         if parts.is_empty() {
             return self.outcome(sent, None);
         }
-        match self.client.bulk(parts).await? {
-            Answered::AllSucceeded if sent.fates.is_none() => Ok(Outcome::delivered()),
-            Answered::AllSucceeded => self.outcome(sent, None),
-            Answered::Body(answer) => self.outcome(sent, Some(&answer)),
+        let rows = rows_sent(batch, sent.fates.as_deref());
+        let outcome = match self.client.bulk(parts, rows).await? {
+            Answered::AllSucceeded if sent.fates.is_none() => Outcome::delivered(),
+            Answered::AllSucceeded => self.outcome(sent, None)?,
+            Answered::Body(answer) => self.outcome(sent, Some(&answer))?,
+        };
+        if let Some(writers) = &self.writers {
+            note_written(writers, batch, outcome.rows());
         }
+        Ok(outcome)
     }
 
     /// The key, where it is the id: a repetition must not put an old document over a newer one.

@@ -15,6 +15,7 @@ mod insert;
 mod mask;
 mod metadata;
 mod missing;
+mod named;
 mod number;
 mod path;
 mod predicates;

@@ -71,8 +71,8 @@ connect_core::config! {
 /// the object's children.
 ///
 /// # Errors
-/// Poison: text that is not JSON, as far as it is looked at (a definite path such as `$.a.b` looks at nothing behind what
-/// it finds), and what [`JsonPath`] says of limits.
+/// Poison: text that is not JSON, as far as it is looked at (a definite path such as `$.a.b` looks at nothing behind the
+/// outermost object), and what [`JsonPath`] says of limits.
 #[derive(Clone, Debug)]
 pub struct FilterByPath {
     part: Part,

@@ -1,6 +1,14 @@
-//! Regular expressions: what is said of one that cannot be compiled.
+//! Regular expressions: compiling those of RE2 and Java, and what is said of one that cannot be compiled.
 
-use regex::Error;
+mod translate;
+
+use regex::{Error, Regex, RegexBuilder};
+pub(crate) use translate::Dialect;
+
+/// Compiles a pattern of `dialect`, in which `\w`, `\d`, `\s` and `\b` are ASCII.
+pub(crate) fn compile(pattern: &str, dialect: Dialect, size_limit: usize) -> Result<Regex, Error> {
+    RegexBuilder::new(&translate::translate(pattern, dialect)).size_limit(size_limit).build()
+}
 
 /// One line. Look-around and back-references are named as what they are: the crate leaves them out on purpose, because
 /// no linear time is possible with them.

@@ -72,8 +72,8 @@ fn fallback_is_given(config: &RouteByFieldConfig, problems: &mut Problems) {
 /// ```
 ///
 /// # Errors
-/// Poison: text that is not JSON, as far as it is looked at (a definite path such as `$.a.b` looks at nothing behind what
-/// it finds), a missing field (`on.missing=fail`), a result that no topic can be called (1 to 249
+/// Poison: text that is not JSON, as far as it is looked at (a definite path such as `$.a.b` looks at nothing behind the
+/// outermost object), a missing field (`on.missing=fail`), a result that no topic can be called (1 to 249
 /// of letters, digits, `.`, `_`, `-`; not `.` or `..`).
 #[derive(Clone, Debug)]
 pub struct RouteByField {

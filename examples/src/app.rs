@@ -26,8 +26,9 @@ const MISCONFIGURED: u8 = 2;
 /// Runs the pipeline of the file that the first argument names until Ctrl-C, SIGTERM or a failure. `add_sink` adds the
 /// program's sink, which `class` is a name of: it is meant where the file names none by `connector.class`.
 ///
-/// The exit code is 0 if it was stopped and everything read is delivered and committed, 1 if not, and 2 if the
-/// configuration cannot be used; then standard error lists all that is wrong with it.
+/// The exit code is 0 if it was stopped and everything read is delivered and committed, 1 if not or if a task could not
+/// start until then, and 2 if the configuration cannot be used. Standard error says why, or all that is wrong with the
+/// configuration.
 ///
 /// # Cancel safety
 /// Dropping it stops the pipeline.
@@ -110,20 +111,30 @@ async fn drive(handle: Handle) -> Result<(), String> {
     }
     info!("stopping: what was read is delivered and committed");
     // Rebalances hand records back too; what counts is what the stop itself leaves behind.
-    let before = handle.status().counts().abandoned;
+    let before = handle.status();
     let status = tokio::select! {
         status = handle.stop() => status,
         _ = stop::requested() => return Err("stopped at once; what was not committed is read again".to_owned()),
     };
     let counts = status.counts();
     log_fates("stopped", &counts);
-    match counts.abandoned - before {
+    match counts.abandoned - before.counts().abandoned {
         _ if status.state() == TaskState::Failed => Err(last_error(&status)),
-        0 => Ok(()),
-        left => Err(format!(
-            "{left} records were not delivered in time; they are read again after the next start"
-        )),
+        0 => not_started(&before).map_or(Ok(()), |why| Err(format!("stopped before it could start: {why}"))),
+        left => {
+            let retrying = before.tasks.iter().find_map(|task| task.retrying.as_ref());
+            let why = retrying.map_or_else(String::new, |(_, why)| format!(" ({why})"));
+            Err(format!(
+                "{left} records were not delivered in time{why}; they are read again after the next start"
+            ))
+        }
     }
+}
+
+/// Why a task does not run that has not been stopped.
+fn not_started(status: &Status) -> Option<&str> {
+    let starts = |state| matches!(state, TaskState::Starting | TaskState::Restarting);
+    status.tasks.iter().filter(|task| starts(task.state)).find_map(|task| task.last_error.as_deref())
 }
 
 /// The source has no more, or something has failed.

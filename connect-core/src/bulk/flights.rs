@@ -13,6 +13,7 @@ pub(super) struct Flight {
     pub(super) batch: Arc<Batch>,
     pub(super) trouble: Option<super::request::Trouble>,
     pub(super) alone: bool,
+    pub(super) suspects: bool,
     pub(super) size: Size,
 }
 
@@ -50,8 +51,8 @@ impl Flights {
         self.next += 1;
         self.bytes += size.bytes;
         let batch = Arc::new(request.batch);
-        let (trouble, alone) = (request.trouble, request.alone);
-        self.flying.insert(id, Flight { batch: Arc::clone(&batch), trouble, alone, size });
+        let (trouble, alone, suspects) = (request.trouble, request.alone, request.suspects);
+        self.flying.insert(id, Flight { batch: Arc::clone(&batch), trouble, alone, suspects, size });
         (id, batch)
     }
 
@@ -59,8 +60,9 @@ impl Flights {
     pub(super) fn land(&mut self, id: FlightId) -> Option<Request> {
         let flight = self.flying.remove(&id)?;
         self.bytes -= flight.size.bytes;
-        let batch = Arc::into_inner(flight.batch).expect("a job drops its share of the rows before it ends");
-        Some(Request { batch, trouble: flight.trouble, alone: flight.alone })
+        let Flight { batch, trouble, alone, suspects, .. } = flight;
+        let batch = Arc::into_inner(batch).expect("a job drops its share of the rows before it ends");
+        Some(Request { batch, trouble, alone, suspects })
     }
 
     pub(super) fn succeeded(&mut self) {

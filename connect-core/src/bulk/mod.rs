@@ -4,6 +4,7 @@
 //! (no clock, no await), waiting is in the jobs that `sink` starts.
 
 mod config;
+mod doubt;
 mod flights;
 mod order;
 mod request;
@@ -61,10 +62,15 @@ use std::sync::Arc;
 /// # Errors
 /// - Retriable (time-out, connection, 429, 503): the request is sent again, later and with fewer requests in flight.
 /// - Poison (400, 413, 422): the target refuses this request as it stands. It is halved until one row stands alone;
-///   that row is then poison.
+///   that row is then poison, if another row of its partition was settled meanwhile. Where every row is refused alike,
+///   the target is in trouble, and all of them wait.
 /// - Fatal: the task stops, the offsets stay.
 ///
 /// The same classes hold for a single row's error; poison there is the row's final verdict.
+///
+/// A class that is a guess is marked as [`doubtful`](Error::doubtful), and what is sent changes: after three retriable
+/// failures in a row the request is halved, and a row that fails alone five times while others get through is poison; a
+/// row refused by doubtful poison goes again without others, then alone, before it is poison.
 ///
 /// # Example
 /// Wrong: a batch in which one row was refused is not an error of the request. All rows would be sent again, for

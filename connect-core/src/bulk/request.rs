@@ -13,11 +13,13 @@ pub(super) struct Request {
     pub(super) trouble: Option<Trouble>,
     /// Came of a refused request: joined with others it would be refused again.
     pub(super) alone: bool,
+    /// Rows that were refused by a doubtful error, sent again without others.
+    pub(super) suspects: bool,
 }
 
 impl Request {
     pub(super) fn new(batch: Batch) -> Self {
-        Self { batch, trouble: None, alone: false }
+        Self { batch, trouble: None, alone: false, suspects: false }
     }
 
     pub(super) fn size(&self, row_overhead: usize) -> Size {
@@ -37,22 +39,41 @@ impl Request {
     pub(super) fn halve(self) -> (Self, Self) {
         let rows: Vec<u32> = (0..row_number(self.batch.len())).collect();
         let (front, back) = rows.split_at(rows.len() / 2);
-        let half = |rows: &[u32], trouble| Self { batch: self.batch.subset(rows), trouble, alone: true };
-        (half(front, self.trouble.clone()), half(back, self.trouble))
+        let half = |rows: &[u32], mut trouble: Option<Trouble>| {
+            if let (1, Some(trouble)) = (rows.len(), &mut trouble) {
+                trouble.doubts = 0;
+            }
+            Self { batch: self.batch.subset(rows), trouble, alone: true, suspects: self.suspects }
+        };
+        (half(front, self.trouble.clone()), half(back, self.trouble.clone()))
     }
 }
 
-/// The retriable failures of a request.
+/// The failures of a request.
 #[derive(Clone, Debug)]
 pub(super) struct Trouble {
     since: Instant,
+    /// The number of the answer that was the first failure, see `doubt`.
+    answer: u64,
     attempts: u32,
+    /// Doubtful failures in a row, of a row that stands alone: since it does.
+    doubts: u32,
     backoff: Backoff,
 }
 
 impl Trouble {
-    pub(super) fn new(now: Instant, config: BackoffConfig) -> Self {
-        Self { since: now, attempts: 0, backoff: Backoff::new(config) }
+    pub(super) fn new(now: Instant, answer: u64, config: BackoffConfig) -> Self {
+        Self { since: now, answer, attempts: 0, doubts: 0, backoff: Backoff::new(config) }
+    }
+
+    /// The number of the answer that was the first failure.
+    pub(super) fn answer(&self) -> u64 {
+        self.answer
+    }
+
+    /// Doubtful failures in a row.
+    pub(super) fn doubts(&self) -> u32 {
+        self.doubts
     }
 
     /// When the first failure was.
@@ -68,6 +89,7 @@ impl Trouble {
         timeout: Option<Duration>,
     ) -> Result<Instant, Exhausted> {
         self.attempts += 1;
+        self.doubts = if error.is_doubtful() { self.doubts + 1 } else { 0 };
         let due = after(now, self.backoff.next_wait(error.retry_after()));
         let Some(timeout) = timeout else { return Ok(due) };
         let elapsed = now - self.since;

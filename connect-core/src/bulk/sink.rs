@@ -21,7 +21,8 @@ use tokio::time::{Instant, timeout};
 /// - Sends again exactly the rows that failed with a retriable error or were not answered, with jittered backoff,
 ///   honouring [`Error::retry_after`], for ever unless [`retry_timeout`](BulkConfig::retry_timeout) is set. While
 ///   nothing at all gets through, nothing else is sent either.
-/// - Halves a request that was refused as a whole until one row stands alone, which is poison.
+/// - Halves a request that was refused as a whole, or three times not answered, until one row stands alone, which is
+///   poison if others get through: see *Errors* of [`Bulk`].
 /// - Keeps rows with equal [`order_key`](Bulk::order_key)s apart and in order.
 /// - On a revoke it sends what is open, tries waiting repetitions once at once, and reports
 ///   [`Progress::Released`](crate::Progress::Released) for partitions as nothing of them is left. A report may name
@@ -74,7 +75,7 @@ impl<B: Bulk> BulkSink<B> {
         cx.spawn(async move {
             let result = timeout(limit, bulk.write(&batch)).await.unwrap_or_else(|_| {
                 let late = format!("no answer within {limit:?}");
-                Err(Error::retriable("wait for the answer to a request", late))
+                Err(Error::retriable("wait for the answer to a request", late).doubtful())
             });
             // The state takes the rows back when it hears of the answer: it must find itself their only owner.
             drop(batch);

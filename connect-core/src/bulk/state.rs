@@ -6,12 +6,15 @@
 //! A row is in exactly one place: `order` (its key is busy), `open`, `ready`, in flight, or `retries`. It leaves by
 //! a report, or because its partition is gone.
 
+mod failing;
+
 use super::{
     Bulk, BulkConfig,
     config::Size,
+    doubt::Doubt,
     flights::{FlightId, Flights},
     order::Order,
-    request::{Request, Trouble, keep, row_number, size},
+    request::{Request, row_number, size},
     retries::Retries,
     verdicts::Verdicts,
 };
@@ -48,6 +51,7 @@ pub(super) struct State<B> {
     /// Set aside for bodies while there is anything to send: batches that wait must not take the room that they need
     /// to leave by.
     workspace: Option<Permit>,
+    doubt: Doubt,
     reports: Vec<Progress>,
 }
 
@@ -98,6 +102,7 @@ impl<B: Bulk> State<B> {
             flights,
             retries: Retries::default(),
             gate: Gate { backoff, closed_until: None },
+            doubt: Doubt::default(),
             reports: Vec::new(),
         }
     }
@@ -208,14 +213,15 @@ impl<B: Bulk> State<B> {
         budget: &Budget,
     ) -> Result<(), Error> {
         let Some(request) = self.flights.land(id) else { return Ok(()) };
+        self.doubt.answered();
         match answer {
             Ok(outcome) => match Verdicts::of(outcome, request.batch.len()) {
-                None => self.delivered(request.batch, now),
+                None => self.delivered(request, now),
                 Some(verdicts) => self.sorted(id, &request, verdicts, now, budget)?,
             },
             Err(error) => match error.class() {
                 Class::Retriable => self.failed(id, request, error, now)?,
-                Class::Poison => self.refused(request, error, now),
+                Class::Poison => self.refused(id, request, error, now)?,
                 Class::Fatal => return Err(error),
             },
         }
@@ -223,111 +229,13 @@ impl<B: Bulk> State<B> {
         Ok(())
     }
 
-    fn delivered(&mut self, batch: Batch, now: Instant) {
+    fn delivered(&mut self, request: Request, now: Instant) {
+        let Request { batch, suspects, .. } = request;
+        self.doubt.passed(batch.partitions(), suspects);
         self.flights.succeeded();
         self.gate.open();
         self.release(&batch, None, now);
         self.reports.push(Progress::Done(batch, Outcome::delivered()));
-    }
-
-    /// Some rows have their verdict, others go again.
-    fn sorted(
-        &mut self,
-        id: FlightId,
-        request: &Request,
-        verdicts: Verdicts,
-        now: Instant,
-        budget: &Budget,
-    ) -> Result<(), Error> {
-        let Verdicts { settled, fates, again, reason, fatal } = verdicts;
-        let batch = &request.batch;
-        if settled.is_empty() && fatal.is_none() && again.len() == batch.len() {
-            // Nothing got through: the target, not a row, is in trouble.
-            let error = reason.expect("rows that go again have a reason");
-            let request = Request {
-                batch: batch.subset(&again),
-                trouble: request.trouble.clone(),
-                alone: request.alone,
-            };
-            return self.failed(id, request, error, now);
-        }
-        let mut over = settled.clone();
-        let (again, gone): (Vec<u32>, Vec<u32>) =
-            again.into_iter().partition(|&row| self.is_live(batch, row));
-        over.extend(gone);
-        self.release(batch, Some(&over), now);
-        self.reports.push(Progress::Done(batch.subset(&settled), fates.into_iter().collect()));
-        self.gate.open();
-        match reason {
-            Some(error) if !again.is_empty() => {
-                self.flights.overloaded(id);
-                let (trouble, alone) = (request.trouble.clone(), request.alone);
-                self.retry(Request { batch: keep(batch, &again, budget), trouble, alone }, error, now)?;
-            }
-            _ => self.flights.succeeded(),
-        }
-        fatal.map_or(Ok(()), Err)
-    }
-
-    fn is_live(&self, batch: &Batch, row: u32) -> bool {
-        batch.get(row as usize).is_some_and(|record| self.live.contains(&record.origin().id))
-    }
-
-    /// The request as a whole failed and may work later.
-    fn failed(
-        &mut self,
-        id: FlightId,
-        mut request: Request,
-        error: Error,
-        now: Instant,
-    ) -> Result<(), Error> {
-        if self.flights.overloaded(id) {
-            let until = after(now, self.gate.backoff.next_wait(error.retry_after()));
-            let since = request.trouble.as_ref().map_or(now, Trouble::since);
-            // The last attempt is not put off beyond its time.
-            let last = self.config.retry_timeout.map(|timeout| after(since, timeout));
-            self.gate.closed_until = Some(last.map_or(until, |last| until.min(last)));
-        }
-        self.forget_rows(&mut request.batch, now);
-        if request.batch.is_empty() {
-            return Ok(());
-        }
-        self.retry(request, error, now)
-    }
-
-    /// Sends the rows again when their own backoff says so.
-    fn retry(&mut self, mut request: Request, error: Error, now: Instant) -> Result<(), Error> {
-        let mut trouble = request.trouble.take().unwrap_or_else(|| Trouble::new(now, self.config.backoff));
-        let due = match trouble.failed(now, &error, self.config.retry_timeout) {
-            Ok(due) => due,
-            Err(over) => return Err(error.exhausted(over.attempts, over.elapsed)),
-        };
-        request.trouble = Some(trouble);
-        self.retries.push(due, request);
-        self.reports.push(Progress::Retrying(error));
-        Ok(())
-    }
-
-    /// The target refuses the request as it stands: half of it, or the one row that is to blame.
-    fn refused(&mut self, mut request: Request, error: Error, now: Instant) {
-        self.gate.open();
-        if request.batch.len() == 1 {
-            self.flights.succeeded();
-            self.release(&request.batch, None, now);
-            self.reports.push(Progress::Done(request.batch, [Err(error)].into_iter().collect()));
-            return;
-        }
-        self.forget_rows(&mut request.batch, now);
-        match request.batch.len() {
-            0 => {}
-            // What is left of several rows was not refused on its own yet.
-            1 => self.ready.push_front(Request { alone: true, ..request }),
-            _ => {
-                let (front, back) = request.halve();
-                self.ready.push_front(back);
-                self.ready.push_front(front);
-            }
-        }
     }
 
     /// The fate of these rows (`None`: of all) is known. Those that waited for them go at once: they have waited
@@ -380,6 +288,7 @@ impl<B: Bulk> State<B> {
         }
         for id in &released {
             self.live.remove(id);
+            self.doubt.forget(*id);
         }
         self.reports.push(Progress::Released(released));
     }
@@ -394,6 +303,7 @@ impl<B: Bulk> State<B> {
     pub(super) fn lost(&mut self, ids: &[PartitionId], now: Instant) {
         for id in ids {
             self.live.remove(id);
+            self.doubt.forget(*id);
         }
         self.leaving.retain(|id| !ids.contains(id));
         let live = &self.live;

@@ -1,6 +1,7 @@
 //! The bulk sink through its context and the driver loop, in paused time, against a target that follows a script.
 
 mod behaviour;
+mod blame;
 mod memory;
 mod property;
 
@@ -30,12 +31,17 @@ enum Script {
     Hang,
 }
 
+/// Decides about a request by its rows; `None`: the script does.
+type Rule = Arc<dyn Fn(&[RowId]) -> Option<Script> + Send + Sync>;
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Verdict {
     Ok,
     Busy,
     Bad,
     Broken,
+    /// Refused, and the record need not be to blame.
+    Doubted,
 }
 
 /// Identity of a row: partition slot and offset.
@@ -49,6 +55,8 @@ struct Seen {
     requests: Vec<(Instant, Vec<RowId>)>,
     /// The verdict that the target gave for good.
     final_verdicts: HashMap<RowId, bool>,
+    /// Rows that were refused alone, or not answered alone: they may end as poison.
+    failed_alone: HashSet<RowId>,
     flying: usize,
     flying_max: usize,
     flying_keys: HashSet<Vec<u8>>,
@@ -60,9 +68,10 @@ struct Seen {
 }
 
 /// A target that follows a script, then delivers everything.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Default)]
 struct Target {
     seen: Arc<Mutex<Seen>>,
+    rule: Option<Rule>,
     ordered: bool,
     /// How long requests beyond the script take.
     delay: Duration,
@@ -74,6 +83,10 @@ impl Target {
         let step = Duration::from_millis(10);
         target.seen().script = script.into_iter().map(|script| (step, script)).collect();
         target
+    }
+
+    fn ruled(rule: impl Fn(&[RowId]) -> Option<Script> + Send + Sync + 'static) -> Self {
+        Self { rule: Some(Arc::new(rule)), ..Self::default() }
     }
 
     fn seen(&self) -> MutexGuard<'_, Seen> {
@@ -105,7 +118,11 @@ impl Target {
         }
         seen.flying += 1;
         seen.flying_max = seen.flying_max.max(seen.flying);
+        let ruled = self.rule.as_ref().and_then(|rule| rule(&rows));
         seen.requests.push((Instant::now(), rows));
+        if let Some(script) = ruled {
+            return (Duration::from_millis(10), script);
+        }
         seen.script.pop_front().unwrap_or((self.delay, Script::Deliver))
     }
 
@@ -128,6 +145,10 @@ impl Target {
                 self.seen().final_verdicts.insert(row, false);
                 Err(Error::poison("write the row", "400"))
             }
+            Verdict::Doubted => {
+                self.seen().failed_alone.insert(row);
+                Err(Error::poison("write the row", "400 of a kind").doubtful())
+            }
             Verdict::Broken => Err(Error::fatal("write the row", "no such index")),
         }
     }
@@ -138,7 +159,8 @@ impl Target {
             Ok(rows.map(|(record, verdict)| self.decide(row_id(record), *verdict)).collect())
         };
         match script {
-            Script::Deliver | Script::Hang => {
+            Script::Hang => unreachable!("there is no answer"),
+            Script::Deliver => {
                 for record in batch.iter() {
                     self.decide(row_id(record), Verdict::Ok)?;
                 }
@@ -148,7 +170,7 @@ impl Target {
             Script::Answer(rows) => decide(&[Verdict::Ok], *rows),
             Script::Fail(class) | Script::FailAfter(class, _) => {
                 if let (Class::Poison, [row]) = (class, &*batch.iter().map(row_id).collect::<Vec<_>>()) {
-                    self.seen().final_verdicts.insert(*row, false);
+                    self.seen().failed_alone.insert(*row);
                 }
                 Err(Error::new(*class, "send the request", "scripted"))
             }
@@ -171,7 +193,12 @@ impl Bulk for Target {
         let (wait, script) = self.arrive(batch);
         let leave = Leave(self, batch);
         match script {
-            Script::Hang => std::future::pending().await,
+            Script::Hang => {
+                if batch.len() == 1 {
+                    self.seen().failed_alone.extend(batch.iter().map(row_id));
+                }
+                std::future::pending().await
+            }
             Script::FailAfter(_, wait) => tokio::time::sleep(wait).await,
             _ => tokio::time::sleep(wait).await,
         }

@@ -9,6 +9,8 @@ pub(super) struct Verdicts {
     /// Rows whose fate is known, with it.
     pub(super) settled: Vec<u32>,
     pub(super) fates: Vec<Result<(), Error>>,
+    /// Rows that are poison unless somebody else is to blame, in order.
+    pub(super) doubted: Vec<(u32, Error)>,
     /// Rows to send again.
     pub(super) again: Vec<u32>,
     /// Why: of the retriable errors, the one with the longest wish to be left alone.
@@ -34,7 +36,7 @@ impl Verdicts {
         verdicts.again.extend(answered..row_number(sent));
         if verdicts.reason.is_none() && !verdicts.again.is_empty() {
             verdicts.reason =
-                Some(Error::retriable("find an answer for each row", "rows were left unanswered"));
+                Some(Error::retriable("find an answer for each row", "rows were left unanswered").doubtful());
         }
         Some(verdicts)
     }
@@ -46,6 +48,9 @@ impl Verdicts {
                 if self.reason.as_ref().is_none_or(|reason| reason.retry_after() < error.retry_after()) {
                     self.reason = Some(error);
                 }
+            }
+            Err(error) if error.class() == Class::Poison && error.is_doubtful() => {
+                self.doubted.push((row, error));
             }
             Err(error) if error.class() == Class::Fatal => self.fatal = self.fatal.take().or(Some(error)),
             fate => {

@@ -15,6 +15,7 @@
 /// | `range: 1..=100` | least and greatest value; `Some(1)..` for a type in `Option` |
 /// | `check: not_empty` | a function or closure `(&Type) -> Result<(), String>`; may be repeated |
 /// | `allowed: "a URL"` | words for the error message instead of the type's own |
+/// | `literal: true` | the value is printed in logs, so that a reference such as `${file:…}` is refused |
 /// | `url: true` | the text is a URL, shown without user, query and fragment |
 /// | `display: "…"`, `width: Width::Long`, `dependents: &["…"]` | for forms |
 ///

@@ -7,6 +7,7 @@ use super::{
     settings::Settings,
     visible::{Visible, visible},
 };
+use std::collections::HashSet;
 
 /// Stands for a text of which more than a whole value would have to be taken out.
 const WITHHELD: &str = "not valid (what is wrong with it would repeat a value that is not shown)";
@@ -22,9 +23,12 @@ pub(super) fn hide(settings: &Settings, definitions: &[Definition], problems: &m
         let declared = definitions.iter().any(|known| known.name == key && known.secret);
         declared || sounds_secret(key) || settings.is_reference(key)
     };
+    // Nobody read the value of an unknown key, so no text repeats it.
+    let unread: HashSet<String> =
+        problems.iter().filter(|problem| problem.unknown).map(|problem| problem.key.clone()).collect();
     let secrets: Vec<(&str, &str)> = settings
         .keys()
-        .filter(|key| is_secret(key))
+        .filter(|key| !unread.contains(*key) && is_secret(key))
         .filter_map(|key| Some((key, settings.get(key)?.trim())))
         .filter(|(_, value)| value.chars().count() >= TELLING)
         .collect();

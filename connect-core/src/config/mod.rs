@@ -37,7 +37,11 @@
 //! a property that is passed on without being listed as known. Of a value with a reference such as `${env:X}` the
 //! reference is shown. A URL is shown without user, query and fragment, and what should be one and is not, not at
 //! all ([`Value::URL`], [`Slot::url`]). The text of a problem contains no part of what is not shown: where a check
-//! repeats one, its text is replaced.
+//! repeats one, its text is replaced. Control characters are printed escaped, long keys and values cut, and of many
+//! problems the first hundred listed.
+//!
+//! A key that is not secret may be given by a reference too; addresses and names of topics and groups then appear in logs
+//! and errors as any other. A pipeline's `name`, which stands in each line, has to be written out.
 //!
 //! # Names
 //!
@@ -52,6 +56,7 @@ mod hide;
 mod json;
 mod nearest;
 mod passthrough;
+mod printable;
 mod problems;
 mod properties;
 mod providers;
@@ -79,14 +84,14 @@ pub use self::{
     definition::{Definition, Importance, Width},
     passthrough::Passthrough,
     problems::{ConfigError, Problem, Problems},
-    providers::{Files, Provider, Providers},
+    providers::{Files, Provider, Providers, Reference},
     reader::Reader,
     report::Report,
     secret::{REDACTED, Secret},
     settings::Settings,
     slot::{Nested, Prefix, Slot},
     units::{ByteSize, Timeout},
-    value::{ClassName, Type, Value, not_empty},
+    value::{ClassName, Type, Value, not_empty, printable},
     writer::Writer,
 };
 #[doc(hidden)]

@@ -5,12 +5,14 @@ pub(crate) fn nearest<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) 
     let given: Vec<char> = name.to_lowercase().chars().collect();
     // Half of the letters wrong: no longer a typing mistake, a suggestion would be noise.
     let limit = (given.len() / 2).max(2);
-    known
-        .into_iter()
-        .map(|candidate| (distance(&given, &candidate.to_lowercase().chars().collect::<Vec<_>>()), candidate))
-        .filter(|(distance, _)| *distance <= limit)
-        .min()
-        .map(|(_, candidate)| candidate)
+    let distance_to = |candidate: &'a str| {
+        let letters: Vec<char> = candidate.to_lowercase().chars().collect();
+        // Each letter that one has more than the other is an edit: no need to count the rest.
+        let near = letters.len().abs_diff(given.len()) <= limit;
+        Some((near.then(|| distance(&given, &letters))?, candidate))
+    };
+    let near = known.into_iter().filter_map(distance_to).filter(|(distance, _)| *distance <= limit);
+    near.min().map(|(_, candidate)| candidate)
 }
 
 /// Insertions, deletions, replacements and swaps of neighbours that turn `a` into `b`.

@@ -2,6 +2,14 @@
 
 use std::fmt;
 
+use super::printable::{Escaped, shortened};
+
+/// Stands for a key where a text as a whole is wrong.
+pub(super) const WHOLE: &str = "config";
+
+/// Problems that [`ConfigError`] prints; what comes behind is counted.
+const PRINTED_MAX: usize = 100;
+
 /// One thing that is wrong.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Problem {
@@ -27,13 +35,14 @@ impl Problem {
     }
 }
 
+/// Without control characters, and of a long key only its beginning.
 impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.key)?;
+        write!(f, "{}", Escaped(&shortened(&self.key)))?;
         if let Some(value) = &self.value {
             write!(f, " = {value:?}")?;
         }
-        write!(f, ": {}", self.what)?;
+        write!(f, ": {}", Escaped(&self.what))?;
         match &self.allowed {
             Some(allowed) => write!(f, "; allowed: {allowed}"),
             None => Ok(()),
@@ -106,7 +115,7 @@ impl IntoIterator for Problems {
 
 /// A configuration that cannot be used: at least one problem, all of them listed.
 ///
-/// It prints one line per problem, `key = "value": what is wrong; allowed: …`.
+/// It prints one line per problem, `key = "value": what is wrong; allowed: …`, for the first hundred of them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ConfigError(Problems);
 
@@ -121,6 +130,14 @@ impl ConfigError {
         Self(problems)
     }
 
+    /// The reason, if the text as a whole could not be read.
+    pub(super) fn unreadable(&self) -> Option<&str> {
+        match &self.0.0[..] {
+            [problem] if problem.key == WHOLE => Some(&problem.what),
+            _ => None,
+        }
+    }
+
     /// What is wrong.
     pub fn problems(&self) -> &Problems {
         &self.0
@@ -131,7 +148,11 @@ impl fmt::Display for ConfigError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let count = self.0.len();
         write!(f, "{count} configuration problem{}", if count == 1 { "" } else { "s" })?;
-        self.0.iter().try_for_each(|problem| write!(f, "\n  {problem}"))
+        self.0.iter().take(PRINTED_MAX).try_for_each(|problem| write!(f, "\n  {problem}"))?;
+        match count.saturating_sub(PRINTED_MAX) {
+            0 => Ok(()),
+            more => write!(f, "\n  … and {more} more"),
+        }
     }
 }
 

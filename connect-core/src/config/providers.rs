@@ -26,7 +26,8 @@ impl<F: Fn(&str) -> Result<String, String> + Send + Sync> Provider for F {
 /// at again; text such as `${topic}`, without a colon, is left alone. Unlike in Kafka, a reference that cannot
 /// be resolved is an error and never passed on as text; `$${name:…}` stands for the text `${name:…}`.
 ///
-/// Looking up reads the environment and files, blocking, when [`Settings`](super::Settings) are made.
+/// Looking up reads the environment and files, blocking, when [`Settings`](super::Settings) are made, and again when
+/// [`Secret::resolve`](super::Secret::resolve) is called.
 #[derive(Clone)]
 pub struct Providers(BTreeMap<String, Arc<dyn Provider>>);
 
@@ -103,6 +104,41 @@ impl Default for Providers {
 impl fmt::Debug for Providers {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_set().entries(self.0.keys()).finish()
+    }
+}
+
+/// A text with references and the providers that resolve them, kept so that they can be looked up again.
+///
+/// Never printed: parts of a secret may stand around the references.
+#[derive(Clone)]
+pub struct Reference {
+    raw: Arc<str>,
+    providers: Providers,
+}
+
+impl Reference {
+    pub(super) fn new(raw: &str, providers: &Providers) -> Self {
+        Self { raw: raw.into(), providers: providers.clone() }
+    }
+
+    /// The text as it resolves now.
+    pub(super) fn resolve(&self) -> Result<String, String> {
+        self.providers.resolve(&self.raw).unwrap_or_else(|| Ok(self.raw.to_string()))
+    }
+}
+
+/// Providers have no equality of their own; in one process the same text refers to the same value.
+impl PartialEq for Reference {
+    fn eq(&self, other: &Self) -> bool {
+        self.raw == other.raw
+    }
+}
+
+impl Eq for Reference {}
+
+impl fmt::Debug for Reference {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Reference")
     }
 }
 

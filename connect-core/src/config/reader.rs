@@ -15,6 +15,10 @@ use super::{
     value::{ClassName, Value},
 };
 
+/// Unknown keys for which a near one is looked for: nobody reads more suggestions, and each costs a comparison with
+/// every known key.
+const GUESSES_MAX: usize = 100;
+
 /// Reads declarations from one map and collects everything that is wrong. A key is unknown only if none of
 /// the declarations that were read knows it.
 ///
@@ -161,8 +165,14 @@ impl<'a> Reader<'a> {
                 Some(value) => return Some(value),
                 None => Err("required, but not given".to_owned()),
             },
+            Some(_) if slot.literal && self.settings.is_reference(&key) => {
+                Err("a reference, but this value is printed in logs: write it out".to_owned())
+            }
             Some(Err(why)) => Err(why.to_owned()),
-            Some(Ok(text)) => slot.parse(text),
+            Some(Ok(text)) => slot.parse(text).map(|value| match self.settings.reference(&key) {
+                Some(reference) => value.with_reference(reference),
+                None => value,
+            }),
         };
         let problem = |what| Problem { alone: true, ..Problem::new(key, what, allowed) };
         parsed.map_err(|what| self.report(problem(what))).ok()
@@ -202,18 +212,18 @@ impl<'a> Reader<'a> {
     }
 
     fn find_unknown(&mut self) {
-        let keys = self.definitions.iter().filter(|known| !known.prefix);
-        let names: BTreeSet<&str> = keys.map(|known| known.name.as_str()).collect();
+        let (prefixes, keys): (Vec<_>, Vec<_>) = self.definitions.iter().partition(|known| known.prefix);
+        let names: BTreeSet<&str> = keys.iter().map(|known| known.name.as_str()).collect();
+        // The prefix alone names no property.
         let passed_on = |key: &str| {
-            let mut prefixes = self.definitions.iter().filter(|known| known.prefix);
-            // The prefix alone names no property.
-            prefixes.any(|known| key.len() > known.name.len() && key.starts_with(&known.name))
+            prefixes.iter().any(|known| key.len() > known.name.len() && key.starts_with(&known.name))
         };
         let claimed = |key: &str| self.claimed.iter().any(|prefix| key.starts_with(prefix.as_str()));
         let mut found = Vec::new();
         for key in self.settings.keys().filter(|key| !names.contains(key) && !claimed(key) && !passed_on(key))
         {
-            let what = match nearest(key, names.iter().copied()) {
+            let guess = (found.len() < GUESSES_MAX).then(|| nearest(key, names.iter().copied())).flatten();
+            let what = match guess {
                 Some(nearest) => format!("unknown key, did you mean {}?", self.settings.full_key(nearest)),
                 None => "unknown key".into(),
             };

@@ -1,13 +1,13 @@
 //! What came of reading a configuration.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use serde_json::{Value, json};
 
 use super::{
     definition::Definition,
     hide::hide,
-    problems::{ConfigError, Problem, Problems},
+    problems::{ConfigError, Problems},
     settings::Settings,
     visible::visible,
 };
@@ -60,6 +60,7 @@ impl<'a> Report<'a> {
 
     /// The answer of Connect's `PUT /connector-plugins/{name}/config/validate`.
     pub fn infos(&self, name: &str) -> Value {
+        let errors = Errors::new(&self.problems);
         let mut groups: Vec<&str> = Vec::new();
         let mut configs = Vec::new();
         for definition in self.definitions.iter().filter(|definition| !definition.prefix) {
@@ -71,12 +72,12 @@ impl<'a> Report<'a> {
                 "name": definition.name,
                 "value": given.or_else(|| definition.default.clone()),
                 "recommended_values": definition.choices,
-                "errors": self.errors(&definition.name),
+                "errors": errors.of(&definition.name),
                 "visible": true,
             });
             configs.push(json!({ "definition": definition.to_json(), "value": value }));
         }
-        configs.extend(self.undefined());
+        configs.extend(self.undefined(&errors));
         json!({ "name": name, "error_count": self.problems.len(), "groups": groups, "configs": configs })
     }
 
@@ -87,28 +88,41 @@ impl<'a> Report<'a> {
     }
 
     /// What stands in the map or in a problem without a definition of its own.
-    fn undefined(&self) -> impl Iterator<Item = Value> {
-        let defined = |key: &str| self.definitions.iter().any(|known| known.name == key && !known.prefix);
+    fn undefined(&self, errors: &Errors<'_>) -> impl Iterator<Item = Value> {
+        let defined: HashSet<&str> =
+            self.definitions.iter().filter(|known| !known.prefix).map(|known| known.name.as_str()).collect();
         let mut keys: Vec<&str> = self.problems.iter().map(|problem| problem.key.as_str()).collect();
         keys.extend(self.settings.keys());
-        keys.retain(|key| !defined(key));
+        keys.retain(|key| !defined.contains(key));
         keys.sort_unstable();
         keys.dedup();
         let redacted = self.redacted();
         keys.into_iter().map(move |key| {
-            let errors = self.errors(key);
             let value = json!({
                 "name": key,
                 "value": redacted.get(key),
                 "recommended_values": [],
-                "errors": errors,
+                "errors": errors.of(key),
                 "visible": true,
             });
             json!({ "definition": null, "value": value })
         })
     }
+}
 
-    fn errors(&self, key: &str) -> Vec<String> {
-        self.problems.iter().filter(|problem| problem.key == key).map(Problem::to_string).collect()
+/// The texts of problems by key.
+struct Errors<'a>(HashMap<&'a str, Vec<String>>);
+
+impl<'a> Errors<'a> {
+    fn new(problems: &'a Problems) -> Self {
+        let mut texts: HashMap<&str, Vec<String>> = HashMap::new();
+        for problem in problems.iter() {
+            texts.entry(&problem.key).or_default().push(problem.to_string());
+        }
+        Self(texts)
+    }
+
+    fn of(&self, key: &str) -> &[String] {
+        self.0.get(key).map_or(&[], Vec::as_slice)
     }
 }

@@ -4,13 +4,19 @@ use std::fmt;
 
 use serde_json::json;
 
-use super::value::{Type, Value};
+use super::{
+    providers::{Providers, Reference},
+    value::{Type, Value},
+};
 
 /// What stands in the place of a secret.
 pub const REDACTED: &str = "[redacted]";
 
 /// A password, key or token. It prints as `[redacted]`, implements no serialisation, and gives its
 /// text away in one place only: [`Secret::expose`].
+///
+/// A secret that was configured by a reference (`${file:/run/secrets/password}`) remembers it: [`Secret::resolve`]
+/// reads the value as it is now, for clients whose credentials are rotated under a running pipeline.
 ///
 /// ```
 /// use connect_core::config::Secret;
@@ -19,27 +25,70 @@ pub const REDACTED: &str = "[redacted]";
 /// assert_eq!(format!("{password} {password:?}"), "[redacted] [redacted]");
 /// assert_eq!(password.expose(), "hunter2");
 /// ```
-#[derive(Clone, PartialEq, Eq)]
-pub struct Secret(String);
+#[derive(Clone)]
+pub struct Secret {
+    text: String,
+    reference: Option<Reference>,
+}
 
 impl Secret {
+    /// The secret that a text with references stands for, such as `${env:TOKEN}`.
+    ///
+    /// # Errors
+    ///
+    /// If a reference cannot be resolved: the reason, without parts of any value.
+    pub fn referring(text: &str, providers: &Providers) -> Result<Self, String> {
+        match providers.resolve(text) {
+            None => Self::parse(text),
+            Some(value) => Ok(Self::parse(&value?)?.with_reference(&Reference::new(text, providers))),
+        }
+    }
+
     /// The text. Hand it to the client that needs it and keep no copy.
     pub fn expose(&self) -> &str {
-        &self.0
+        &self.text
+    }
+
+    /// Whether the text came from a reference, so that [`resolve`](Self::resolve) may return another one.
+    pub fn is_reference(&self) -> bool {
+        self.reference.is_some()
+    }
+
+    /// Looks the references up again and returns the secret as it is now; without references, a copy of itself.
+    ///
+    /// Reads files and the environment, so it blocks: call it where blocking is allowed.
+    ///
+    /// # Errors
+    ///
+    /// If a reference can no longer be resolved: the reason, without parts of any value.
+    pub fn resolve(&self) -> Result<Self, String> {
+        match &self.reference {
+            None => Ok(self.clone()),
+            Some(reference) => Ok(Self::parse(&reference.resolve()?)?.with_reference(reference)),
+        }
     }
 }
 
 impl From<String> for Secret {
     fn from(text: String) -> Self {
-        Self(text)
+        Self { text, reference: None }
     }
 }
 
 impl From<&str> for Secret {
     fn from(text: &str) -> Self {
-        Self(text.to_owned())
+        text.to_owned().into()
     }
 }
+
+/// Two secrets are equal if their texts are, wherever they came from.
+impl PartialEq for Secret {
+    fn eq(&self, other: &Self) -> bool {
+        self.text == other.text
+    }
+}
+
+impl Eq for Secret {}
 
 impl fmt::Debug for Secret {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -62,8 +111,13 @@ impl Value for Secret {
         match text.trim() {
             // A printed configuration that was fed back.
             REDACTED => Err("the mark of a hidden value, give the real one".into()),
-            text => Ok(Self(text.to_owned())),
+            text => Ok(text.into()),
         }
+    }
+
+    fn with_reference(mut self, reference: &Reference) -> Self {
+        self.reference = Some(reference.clone());
+        self
     }
 
     fn show(&self) -> String {
@@ -71,7 +125,7 @@ impl Value for Secret {
     }
 
     fn clear_text(&self) -> String {
-        self.0.clone()
+        self.text.clone()
     }
 
     fn json_schema() -> serde_json::Value {
@@ -138,6 +192,40 @@ fn is_user_info(text: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::{Config as _, Settings};
+
+    #[test]
+    fn a_secret_by_reference_is_read_again_and_a_literal_one_stays() {
+        crate::config! {
+            /// A login.
+            struct Login {
+                /// The password.
+                "password" => password: Option<Secret>;
+                /// The token.
+                "token" => token: Secret;
+            }
+        }
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("password");
+        std::fs::write(&path, "old\n").unwrap();
+        let reference = format!("${{file:{}}}", path.display());
+        let pairs = [("password", reference.as_str()), ("token", "literal")];
+        let settings = Settings::new(pairs, &Providers::system());
+        let login = Login::parse(&settings).unwrap();
+        let password = login.password.unwrap();
+        assert_eq!(password.expose(), "old");
+        assert!(password.is_reference() && !login.token.is_reference());
+        std::fs::write(&path, " new\n").unwrap();
+        let resolved = password.resolve().unwrap();
+        assert_eq!((password.expose(), resolved.expose()), ("old", "new"));
+        assert_eq!(format!("{resolved:?}"), REDACTED);
+        std::fs::remove_file(&path).unwrap();
+        let error = resolved.resolve().unwrap_err();
+        assert!(error.contains("cannot read") && !error.contains("new"), "{error}");
+        assert_eq!(login.token.resolve().unwrap().expose(), "literal");
+        assert!(Secret::referring(&reference, &Providers::system()).is_err());
+        assert_eq!(Secret::referring("plain", &Providers::none()).unwrap().expose(), "plain");
+    }
 
     #[test]
     fn the_user_part_of_urls_is_hidden() {

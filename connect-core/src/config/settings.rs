@@ -4,9 +4,10 @@ use std::{collections::BTreeMap, fmt, path::Path};
 
 use super::{
     json::Object,
-    problems::{ConfigError, Problems},
+    printable::shortened,
+    problems::{ConfigError, Problems, WHOLE},
     properties,
-    providers::Providers,
+    providers::{Providers, Reference},
     secret::{REDACTED, hide_user_info},
     url,
     visible::Visible,
@@ -28,15 +29,21 @@ pub struct Settings {
 struct Entry {
     raw: String,
     /// None: the raw text is the value.
-    resolved: Option<Result<String, String>>,
+    resolved: Option<Resolved>,
+}
+
+#[derive(Clone, PartialEq, Eq)]
+struct Resolved {
+    value: Result<String, String>,
+    /// Looks the value up again.
+    reference: Reference,
 }
 
 impl Entry {
     fn value(&self) -> Result<&str, &str> {
         match &self.resolved {
             None => Ok(&self.raw),
-            Some(Ok(value)) => Ok(value),
-            Some(Err(why)) => Err(why),
+            Some(Resolved { value, .. }) => value.as_deref().map_err(String::as_str),
         }
     }
 }
@@ -49,7 +56,10 @@ impl Settings {
     ) -> Self {
         let entry = |(key, raw): (K, V)| {
             let raw = raw.into();
-            (key.into(), Entry { resolved: providers.resolve(&raw), raw })
+            let resolved = providers
+                .resolve(&raw)
+                .map(|value| Resolved { value, reference: Reference::new(&raw, providers) });
+            (key.into(), Entry { resolved, raw })
         };
         Self { entries: pairs.into_iter().map(entry).collect(), prefix: String::new() }
     }
@@ -61,16 +71,17 @@ impl Settings {
     }
 
     /// From a JSON object whose values are strings, numbers or booleans; null is the same as leaving the key
-    /// out. The form that Connect's REST interface takes, `{"name": …, "config": {…}}`, is accepted too.
+    /// out. The form that Connect's REST interface takes, `{"name": …, "config": {…}}`, is accepted too. A byte order
+    /// mark in front is skipped.
     ///
     /// # Errors
     ///
     /// When the text is not such an object or has a key twice; all such problems are listed.
     pub fn from_json(text: &str, providers: &Providers) -> Result<Self, ConfigError> {
-        let object: Object = serde_json::from_str(text).map_err(|error| {
+        let object: Object = serde_json::from_str(without_mark(text)).map_err(|error| {
             // serde_json's own message can quote the text, and with it a secret.
             let (line, column) = (error.line(), error.column());
-            ConfigError::one("config", format!("not a JSON object, see line {line} column {column}"))
+            ConfigError::one(WHOLE, format!("not a JSON object, see line {line} column {column}"))
         })?;
         let mut problems = Problems::default();
         let mut pairs = BTreeMap::new();
@@ -91,14 +102,14 @@ impl Settings {
         Ok(Self::new(pairs, providers))
     }
 
-    /// From the text of a Java `.properties` file.
+    /// From the text of a Java `.properties` file. A byte order mark in front is skipped.
     ///
     /// # Errors
     ///
     /// On a malformed `\uXXXX` and on a key that stands there twice.
     pub fn from_properties(text: &str, providers: &Providers) -> Result<Self, ConfigError> {
-        let pairs = properties::parse(text)
-            .map_err(|line| ConfigError::one("config", format!("malformed \\uXXXX escape in line {line}")))?;
+        let pairs = properties::parse(without_mark(text))
+            .map_err(|line| ConfigError::one(WHOLE, format!("malformed \\uXXXX escape in line {line}")))?;
         let mut problems = Problems::default();
         let mut map = BTreeMap::new();
         for (key, value) in pairs {
@@ -110,23 +121,32 @@ impl Settings {
         Ok(Self::new(map, providers))
     }
 
-    /// From a file: `.properties` by that ending, else JSON. Blocks while it reads.
+    /// From a file: JSON or a `.properties` file, by the ending `.json` or `.properties`; with another one or none it
+    /// is JSON if it begins with `{`. Blocks while it reads.
     ///
     /// # Errors
     ///
-    /// When the file cannot be read, and as [`Settings::from_json`] and [`Settings::from_properties`].
+    /// When the file cannot be read, and as [`Settings::from_json`] and [`Settings::from_properties`]; a text that
+    /// cannot be parsed is named with the path, and with what it was read as and why.
     pub fn from_file(path: impl AsRef<Path>, providers: &Providers) -> Result<Self, ConfigError> {
         let path = path.as_ref();
-        let text = std::fs::read_to_string(path).map_err(|error| {
-            ConfigError::one(
-                &path.display().to_string(),
-                format!("the configuration file cannot be read: {error}"),
-            )
-        })?;
-        match path.extension().is_some_and(|ending| ending == "properties") {
-            true => Self::from_properties(&text, providers),
-            false => Self::from_json(&text, providers),
-        }
+        let wrong = |what: String| ConfigError::one(&path.display().to_string(), what);
+        let text = std::fs::read_to_string(path)
+            .map_err(|error| wrong(format!("the configuration file cannot be read: {error}")))?;
+        let is_object = without_mark(&text).trim_start().starts_with('{');
+        let (json, why) = match path.extension().and_then(|ending| ending.to_str()) {
+            Some("json") => (true, "its name ends in `.json`"),
+            Some("properties") => (false, "its name ends in `.properties`"),
+            _ if is_object => (true, "it begins with `{`"),
+            _ => (false, "it does not begin with `{`"),
+        };
+        let read =
+            if json { Self::from_json(&text, providers) } else { Self::from_properties(&text, providers) };
+        let form = if json { "JSON" } else { "a .properties file" };
+        read.map_err(|error| match error.unreadable() {
+            Some(what) => wrong(format!("{what}; it was read as {form} because {why}")),
+            None => error,
+        })
     }
 
     /// What stands below a prefix, which is cut off the keys: `transforms.a.` of `transforms.a.type` leaves
@@ -171,6 +191,11 @@ impl Settings {
         self.entries.get(key).is_some_and(|entry| entry.resolved.is_some())
     }
 
+    /// The reference that the value of a key came from, if it did.
+    pub(super) fn reference(&self, key: &str) -> Option<&Reference> {
+        self.entries.get(key)?.resolved.as_ref().map(|resolved| &resolved.reference)
+    }
+
     /// What people may see of a value: the reference if it is one, else as much as may be visible.
     pub(super) fn shown(&self, key: &str, visible: Visible) -> Option<String> {
         let entry = self.entries.get(key)?;
@@ -182,10 +207,7 @@ impl Settings {
             Visible::Url => url::shown(&entry.raw, |item| entry.resolved.is_some() && is_one_reference(item)),
             Visible::Nothing | Visible::Whole => hide_user_info(&entry.raw),
         };
-        match shown.char_indices().nth(SHOWN_MAX_CHARS) {
-            Some((end, _)) => Some(format!("{}…", &shown[..end])),
-            None => Some(shown),
-        }
+        Some(shortened(&shown))
     }
 
     /// What people may see of the value of a key that names a plugin.
@@ -199,14 +221,16 @@ impl Settings {
     }
 }
 
+/// The text without a byte order mark, which some editors write in front.
+fn without_mark(text: &str) -> &str {
+    text.strip_prefix('\u{feff}').unwrap_or(text)
+}
+
 /// Whether nothing stands around a reference, which could be a part of a secret.
 fn is_one_reference(raw: &str) -> bool {
     let raw = raw.trim();
     raw.starts_with("${") && raw.find('}') == Some(raw.len() - 1)
 }
-
-/// Enough to recognise a value by.
-const SHOWN_MAX_CHARS: usize = 200;
 
 impl fmt::Debug for Settings {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -26,6 +26,7 @@ pub struct Slot<T> {
     pub(super) key: &'static str,
     pub(super) default: Option<T>,
     checks: Vec<Check<T>>,
+    pub(super) literal: bool,
     definition: Definition,
 }
 
@@ -52,7 +53,7 @@ impl<T: Value> Slot<T> {
             known: &[],
             schema: T::json_schema(),
         };
-        Self { key, default: None, checks: Vec::new(), definition }
+        Self { key, default: None, checks: Vec::new(), literal: false, definition }
     }
 
     /// The value when the key is not given.
@@ -106,6 +107,13 @@ impl<T: Value> Slot<T> {
         self
     }
 
+    /// Whether the value has to be written out: it is printed, and what a reference stands for may be a secret.
+    #[must_use]
+    pub fn literal(mut self, literal: bool) -> Self {
+        self.literal = literal;
+        self
+    }
+
     /// Whether the text is a URL or several, separated by commas, as [`Value::URL`] says it of a type.
     #[must_use]
     pub fn url(mut self, is_url: bool) -> Self {
@@ -153,9 +161,10 @@ impl<T: Value> Slot<T> {
         self
     }
 
-    /// The value of a text that passes all checks.
+    /// The value of a text that passes all checks. As in Kafka's `ConfigDef`, blanks and control characters around it are
+    /// no part of it, whatever its type.
     pub(super) fn parse(&self, text: &str) -> Result<T, String> {
-        let value = T::parse(text)?;
+        let value = T::parse(text.trim_matches(|c| c <= ' '))?;
         if !value.is_absent() {
             self.checks.iter().try_for_each(|check| check(&value))?;
         }

@@ -108,6 +108,19 @@ fn what_is_not_given_has_its_default() {
 }
 
 #[test]
+fn blanks_around_a_value_are_no_part_of_it_whatever_its_type() {
+    let given = with([
+        ("index.prefix", " \tlogs \n"),
+        ("batch.size", " 7 "),
+        ("connection.password", " p w "),
+        ("connection.username", " u "),
+    ]);
+    let target = Target::parse(&given).unwrap();
+    assert_eq!((target.prefix.as_str(), target.batch), ("logs", 7));
+    assert_eq!(target.login.password.map(|password| password.expose().to_owned()).as_deref(), Some("p w"));
+}
+
+#[test]
 fn every_type_is_read() {
     let target = Target::parse(&with([
         ("batch.size", " 7 "),
@@ -551,6 +564,69 @@ fn a_file_is_read_by_its_ending() {
     assert_eq!(read("sink.json", "{\"a\": 1}").unwrap().get("a"), Some("1"));
     let error = Settings::from_file(directory.path().join("none.json"), &none).unwrap_err().to_string();
     assert!(error.contains("none.json: the configuration file cannot be read: "), "{error}");
+}
+
+#[test]
+fn a_file_with_another_ending_is_read_by_its_content_and_an_error_says_as_what() {
+    let directory = tempfile::tempdir().unwrap();
+    let none = Providers::none();
+    let read = |name: &str, text: &str| {
+        std::fs::write(directory.path().join(name), text).unwrap();
+        Settings::from_file(directory.path().join(name), &none)
+    };
+    assert_eq!(read("sink.conf", "# a comment\na = 1").unwrap().get("a"), Some("1"));
+    assert_eq!(read("sink", " \n{\"a\": 1}").unwrap().get("a"), Some("1"));
+    let error = |name: &str, text: &str| read(name, text).unwrap_err().to_string();
+    assert!(error("sink.conf", "{a = 1}").contains("sink.conf: not a JSON object"));
+    assert!(error("sink.conf", "{a = 1}").contains("read as JSON because it begins with `{`"));
+    assert!(error("sink.json", "a = 1").contains("read as JSON because its name ends in `.json`"));
+    let properties = error("sink.cfg", "a=\\u1");
+    assert!(
+        properties.contains("read as a .properties file because it does not begin with `{`"),
+        "{properties}"
+    );
+}
+
+#[test]
+fn a_byte_order_mark_is_no_part_of_a_configuration() {
+    let none = Providers::none();
+    let properties = Settings::from_properties("\u{feff}name=a\n", &none).unwrap();
+    let json = Settings::from_json("\u{feff}{\"name\": \"a\"}", &none).unwrap();
+    assert_eq!((properties.get("name"), json.get("name")), (Some("a"), Some("a")));
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("sink");
+    std::fs::write(&path, "\u{feff}{\"name\": \"a\"}").unwrap();
+    assert_eq!(Settings::from_file(&path, &none).unwrap().get("name"), Some("a"));
+}
+
+#[test]
+fn control_characters_of_keys_and_texts_are_printed_escaped() {
+    let settings = with([("evil\u{1b}[2J\u{7}\n  fake: line", "1"), ("batch.size", "\u{1b}[31m")]);
+    let error = message(&settings);
+    assert!(!error.chars().any(|c| c.is_control() && c != '\n'), "{error:?}");
+    assert_eq!(error.lines().count(), 3, "{error}");
+    assert!(error.contains(r"evil\u{1b}[2J\u{7}\n  fake: line: unknown key"), "{error}");
+    let careless =
+        Careless::parse(&Settings::literal([("text", "\u{1b}c\u{9b}1m")])).unwrap_err().to_string();
+    assert!(!careless.chars().any(|c| c.is_control() && c != '\n'), "{careless:?}");
+}
+
+/// The work that a reader does grows with the size of the map: this takes minutes where it grows with its square.
+#[test]
+fn a_key_of_a_megabyte_and_many_unknown_keys_are_answered_in_short() {
+    let long = "k".repeat(1 << 20);
+    let error = message(&with([(long.as_str(), "1")]));
+    assert!(error.len() < 1_000 && error.contains("kkk…: unknown key"), "{}", error.len());
+    let mut settings = with([("batch.size", "0")]);
+    (0..100_000).for_each(|n| settings.set(format!("{n}.password"), format!("hunter{n}")));
+    let error = Target::parse(&settings).unwrap_err();
+    assert_eq!(error.problems().len(), 100_001);
+    let text = error.to_string();
+    assert!(text.starts_with("100001 configuration problems\n"), "{text:.100}");
+    assert!(text.contains("batch.size = \"0\": too small"), "{text:.1000}");
+    assert!(text.ends_with("\n  … and 99901 more"), "{}", &text[text.len() - 100..]);
+    assert_eq!(text.lines().count(), 102);
+    assert_eq!(Target::infos("target", &settings)["error_count"], 100_001);
 }
 
 #[test]

@@ -4,6 +4,8 @@ use std::fmt::Display;
 
 use serde_json::json;
 
+use super::providers::Reference;
+
 /// Kafka Connect's name for the type of a key, as its REST interface prints it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Type {
@@ -63,6 +65,13 @@ pub trait Value: Sized + 'static {
     ///
     /// What is wrong with the text, without repeating it.
     fn parse(text: &str) -> Result<Self, String>;
+
+    /// Keeps the reference that the text came from, for types that can be resolved again later.
+    #[must_use]
+    fn with_reference(self, reference: &Reference) -> Self {
+        let _ = reference;
+        self
+    }
 
     /// The text of this value; for a secret, the redaction mark.
     fn show(&self) -> String;
@@ -230,6 +239,10 @@ impl<T: Value> Value for Option<T> {
         if text.trim().is_empty() { Ok(None) } else { T::parse(text).map(Some) }
     }
 
+    fn with_reference(self, reference: &Reference) -> Self {
+        self.map(|value| value.with_reference(reference))
+    }
+
     fn show(&self) -> String {
         self.as_ref().map(T::show).unwrap_or_default()
     }
@@ -305,6 +318,20 @@ impl<T: Value> Value for Vec<T> {
 /// When the value is blank.
 pub fn not_empty<T: Value>(value: &T) -> Result<(), String> {
     if value.clear_text().trim().is_empty() { Err("empty".into()) } else { Ok(()) }
+}
+
+/// A check for `check:` in a declaration: not blank, and without control characters, as Kafka Connect demands of names
+/// (`NonEmptyStringWithoutControlChars`).
+///
+/// # Errors
+///
+/// When the value is blank or has a control character, which the message names by its code point.
+pub fn printable<T: Value>(value: &T) -> Result<(), String> {
+    not_empty(value)?;
+    match value.clear_text().chars().find(|c| c.is_control()) {
+        Some(control) => Err(format!("the control character U+{:04X} is in it", u32::from(control))),
+        None => Ok(()),
+    }
 }
 
 fn join(items: impl Iterator<Item = impl Display>) -> String {

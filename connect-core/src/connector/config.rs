@@ -2,7 +2,7 @@
 
 use crate::{
     BackoffConfig, Options,
-    config::{ByteSize, Timeout, not_empty},
+    config::{ByteSize, Timeout, printable},
 };
 use std::time::Duration;
 
@@ -19,8 +19,8 @@ crate::choices! {
 crate::config! {
     /// A pipeline, whatever its source and its sink are.
     pub struct ConnectorConfig {
-        /// The pipeline's name, in logs, metrics and dead letters.
-        "name" => name: String, importance: High, check: not_empty;
+        /// The pipeline's name, in logs, metrics and dead letters. Written out: the value of a reference may be a secret.
+        "name" => name: String, importance: High, literal: true, check: printable, allowed: "text without control characters";
         /// How many tasks share the partitions. Connect's default.
         "tasks.max" => tasks_max: u32 = 1, range: 1..=1_000, importance: High;
         /// How often offsets are committed; at full speed more often. Connect's default is 60 s.

@@ -253,6 +253,37 @@ fn nothing_of_what_a_reference_stands_for_is_told() {
 }
 
 #[test]
+fn a_name_has_no_control_characters_and_comes_from_no_reference() {
+    let providers =
+        Providers::none().with("file", |_: &str| Ok::<_, String>("PATH=/bin\0TOKEN=hunter2\0".to_owned()));
+    let problem = |name: &str| {
+        let least = [
+            ("name", name),
+            ("connector.class", "Keep"),
+            ("place", "here"),
+            ("topics", "t"),
+            ("bootstrap.servers", "b:1"),
+        ];
+        plugins().read(&Settings::new(least, &providers)).unwrap_err().to_string()
+    };
+    assert_eq!(
+        problem("a\0b"),
+        "1 configuration problem\n  name = \"a\\0b\": the control character U+0000 is in it; allowed: text without control characters"
+    );
+    assert!(problem("a\u{1b}[2J").contains("U+001B"));
+    let reference = problem("${file:/proc/self/environ}");
+    assert_eq!(
+        reference,
+        "1 configuration problem\n  name = \"${file:/proc/self/environ}\": a reference, but this value is printed in logs: write it out; \
+         allowed: text without control characters"
+    );
+    for name in ["a\0b", "a\u{85}b"] {
+        let error = crate::Pipeline::builder(name).build().unwrap_err().report();
+        assert!(error.contains("cannot be used: the control character U+00"), "{error}");
+    }
+}
+
+#[test]
 fn the_type_that_a_name_from_a_reference_needs_is_asked_for_without_the_name() {
     let env = Providers::none().with("env", |_: &str| Ok::<_, String>("m".to_owned()));
     let read = |more: &[(&'static str, &'static str)]| {

@@ -1,4 +1,4 @@
-//! The one place for `unsafe`: librdkafka's batch call on a queue into which partitions are forwarded, and what else
+//! One of two places for `unsafe` (the other is `topic_ids.rs`): librdkafka's batch call on a queue into which partitions are forwarded, and what else
 //! rdkafka has no safe call for.
 //!
 //! rdkafka's safe calls hand over one message at a time, at 1.6 times the CPU of the batch call. The batch call

@@ -6,6 +6,7 @@ use super::{
     errors,
     names::NAMES,
     reader::Setup,
+    search::RECEIVE,
 };
 use crate::{
     Error, Task,
@@ -46,6 +47,10 @@ const DEFAULTS: &[(&str, &str)] = &[
     ("fetch.message.max.bytes", "262144"),
     ("fetch.max.bytes", "4194304"),
 ];
+/// The default of `receive.message.max.bytes`: librdkafka unpacks no zstd batch into a larger buffer, and triples the
+/// buffer until the batch fits. Below the first four bytes of what a TLS or HTTP server says to a client that
+/// speaks Kafka, which librdkafka is to refuse as a length.
+const RECEIVE_BYTES: u64 = 350_000_000;
 /// Other names of properties that have a default here.
 const ALIASES: &[(&str, &str)] = &[("max.partition.fetch.bytes", "fetch.message.max.bytes")];
 
@@ -80,6 +85,7 @@ pub(super) fn setup(config: &KafkaConfig, task: &Task) -> Result<Setup, Error> {
         revoke_within: config.revoke_timeout.min(max_poll / 2),
         call_timeout: Duration::from_secs(5).min(max_poll / 4),
         look_every: ms("topic.metadata.refresh.interval.ms", 300_000),
+        again: task.restarts > 0,
         preview: task.preview,
     })
 }
@@ -130,6 +136,11 @@ fn client(config: &KafkaConfig, task: &Task, by_broker: bool) -> ClientConfig {
             client.remove(ours);
         }
         client.set(name, value);
+    }
+    if client.get(RECEIVE).is_none() {
+        // librdkafka wants room for the frame around an answer.
+        let fetched = client.get("fetch.max.bytes").and_then(|bytes| bytes.parse::<u64>().ok()).unwrap_or(0);
+        client.set(RECEIVE, RECEIVE_BYTES.max(fetched + 512).to_string());
     }
     if let Some(instance) = config.properties.get("group.instance.id") {
         // Members of one group need different ones.
@@ -220,15 +231,18 @@ pub(super) fn without_secrets(error: KafkaError, properties: &Passthrough) -> St
 /// Metadata, or why there is none as soon as that is known: librdkafka itself goes on trying until the time-out.
 fn metadata(
     consumer: &ReaderConsumer,
-    config: &KafkaConfig,
+    setup: &Setup,
     topic: Option<&str>,
-    timeout: Duration,
+    refused: fn(&'static str, Code, String) -> Error,
 ) -> Result<Metadata, Error> {
-    const LOOK: Duration = Duration::from_millis(200);
-    let deadline = Instant::now() + timeout;
+    let config = &setup.config;
+    let deadline = Instant::now() + setup.call_timeout * 2;
+    // Doubles, for a broker that takes its time.
+    let mut look = Duration::from_millis(200);
     loop {
         let left = deadline.saturating_duration_since(Instant::now());
-        let error = match consumer.fetch_metadata(topic, left.min(LOOK)) {
+        let last = left <= look;
+        let error = match consumer.fetch_metadata(topic, left.min(look)) {
             Ok(metadata) => return Ok(metadata),
             Err(error) => error,
         };
@@ -237,16 +251,17 @@ fn metadata(
         let trouble = consumer.context().trouble();
         let final_word = |code| errors::is_refusal(code) || code == Code::AllBrokersDown;
         match (trouble, consumer.context().is_cut_off()) {
-            (Some((code, reason)), cut_off) if cut_off || final_word(code) || left <= LOOK => {
-                return Err(errors::refused(REACH, code, unreachable(config, code, &reason)));
+            (Some((code, reason)), cut_off) if cut_off || final_word(code) || last => {
+                return Err(refused(REACH, code, unreachable(config, code, &reason)));
             }
-            (None, _) if left <= LOOK => {
+            (None, _) if last => {
                 let advice = unreachable(config, Code::OperationTimedOut, "no answer");
                 let code = error.rdkafka_error_code().unwrap_or(Code::OperationTimedOut);
                 return Err(errors::coded(REACH, code, advice));
             }
             _ => {}
         }
+        look *= 2;
     }
 }
 
@@ -266,13 +281,11 @@ fn unreachable(config: &KafkaConfig, code: Code, reason: &str) -> String {
 }
 
 /// Asks the broker for the topics: the address, the credentials and the right to read them.
-pub(super) fn reachable(
-    consumer: &ReaderConsumer,
-    config: &KafkaConfig,
-    timeout: Duration,
-) -> Result<(), Error> {
-    let fetch = |name: Option<&str>| metadata(consumer, config, name, timeout);
-    let Topics::List(names) = &config.topics else { return fetch(None).map(drop) };
+pub(super) fn reachable(consumer: &ReaderConsumer, setup: &Setup) -> Result<(), Error> {
+    // A task that was started again by itself was let in before.
+    let refused: fn(_, _, String) -> _ = if setup.again { errors::coded } else { errors::refused };
+    let fetch = |name: Option<&str>| metadata(consumer, setup, name, refused);
+    let Topics::List(names) = &setup.config.topics else { return fetch(None).map(drop) };
     let mut problems = Vec::new();
     for name in names {
         let metadata = fetch(Some(name))?;
@@ -290,7 +303,7 @@ pub(super) fn reachable(
         Some((_, code)) => {
             let all: Vec<String> =
                 problems.iter().map(|(name, code)| format!("topic {name}: {code}")).collect();
-            Err(errors::refused("read the topics", *code, all.join("; ")))
+            Err(refused("read the topics", *code, all.join("; ")))
         }
     }
 }

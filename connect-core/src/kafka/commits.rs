@@ -15,7 +15,6 @@ pub(super) struct StartCommit {
     pub(super) topic: Arc<str>,
     pub(super) partition: i32,
     pub(super) offset: i64,
-    pub(super) note: Bytes,
 }
 
 /// One request to commit.

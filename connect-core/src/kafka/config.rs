@@ -18,8 +18,10 @@ pub enum Topics {
     Pattern(String),
 }
 
-/// Where partitions start for which the group has committed nothing. Partitions that appear after the group's first
-/// commit start at the earliest offset whatever this says.
+/// Where partitions start when a group begins, which is when it has committed nothing yet.
+///
+/// One member then commits the start of all partitions that there are. Those that appear later start at the
+/// earliest offset whatever this says: they are known by having no commit where others have one, also after a restart.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum StartPosition {
     /// At the first record that the log holds. The default, as in Kafka Connect.
@@ -47,7 +49,8 @@ pub enum OnDataLoss {
     /// its beginning, with clients of their own outside of the group: all of its offsets count as lost, and no others. One
     /// that is whole when it is fetched again is read. If the end is not found within half of `max.poll.interval.ms` or
     /// `revoke.timeout.ms`, whichever is shorter, the task stops all the same, and so it does over a batch of a
-    /// compression or format that this build does not know.
+    /// compression or format that this build does not know, or that is intact and only larger than
+    /// `receive.message.max.bytes` lets it be unpacked.
     Continue,
 }
 
@@ -64,6 +67,7 @@ pub enum OnDataLoss {
 /// | `queued.min.messages` | 20,000 | bounds what many small records cost beside their bytes |
 /// | `fetch.message.max.bytes` | 262,144 | how far one partition can exceed the bound above |
 /// | `fetch.max.bytes` | 4,194,304 | how far one broker can exceed it; the most, see below |
+/// | `receive.message.max.bytes` | 350,000,000 | a batch packed with zstd is unpacked into at most that many bytes, and may need three times its size; librdkafka's 100,000,000 calls an intact batch of 60 MB corrupt |
 /// | `client.id` | `connector-consumer-<pipeline>-<task>` | Kafka Connect's |
 ///
 /// # Memory

@@ -4,8 +4,8 @@ use super::{
     batch_queue::Message,
     config::OnDataLoss,
     errors,
-    reader::{Reader, TURN},
-    search::{Search, is_corrupt},
+    reader::{REFUSES, Reader, TURN, Trouble},
+    search::{RECEIVE, RECEIVE_MAX, Search, is_corrupt},
     table::{Hold, Table},
 };
 use crate::{BATCH_BYTES_MAX, BATCH_RECORDS_MAX, BatchBuilder, Entry, Error, Event, PartitionId};
@@ -100,6 +100,7 @@ impl Reader<'_> {
 
     fn deliver(&mut self) {
         if !self.builder.is_empty() {
+            self.has_read();
             let batch = self.builder.finish();
             self.mailbox.deliver(Event::Records(batch));
         }
@@ -170,13 +171,19 @@ impl Reader<'_> {
     fn broken(&mut self, id: PartitionId, code: Code, offset: i64, reason: &str) -> Result<(), Error> {
         if errors::is_passing(code) {
             tracing::warn!(reason, "kafka partition");
+            self.look_at_ids_soon();
+            self.repositions.push(id);
             return Ok(());
         }
         let Some(slot) = self.table.get(id) else { return Ok(()) };
         let offset = if offset < 0 { slot.next } else { offset };
         let about = format!("topic {}, partition {}, offset {offset}", slot.topic, slot.partition);
         if errors::is_refusal(code) {
-            return Err(errors::coded("read", code, reason).about(about));
+            // librdkafka goes on asking, but one offset later: the batch call counts an error like a record.
+            self.repositions.push(id);
+            let error = errors::coded("read", code, format!("{REFUSES}: {reason}")).about(about);
+            self.sit_out(Trouble::Unread, error);
+            return Ok(());
         }
         // By itself librdkafka fetches a broken batch again and again.
         let stop =
@@ -186,10 +193,20 @@ impl Reader<'_> {
         if !is_corrupt(code) {
             return Err(stop(by_hand));
         }
+        let (topic, partition, next) = (Arc::clone(&slot.topic), slot.partition, slot.next);
+        if code == Code::BadCompression {
+            match self.lacks_room(&topic, partition, next) {
+                Ok(false) => {}
+                Ok(true) => return Err(too_large(self.setup.client.get(RECEIVE)).about(about)),
+                Err(error) => {
+                    let unknown = "whether it is corrupt or only too large to be unpacked is not known";
+                    return Err(stop(&format!("{unknown}: {}; {by_hand}", error.report())));
+                }
+            }
+        }
         if self.setup.config.on_data_loss == OnDataLoss::Stop {
             return Err(stop(&format!("{by_hand}, or set on.data.loss=continue")));
         }
-        let (topic, partition, next) = (Arc::clone(&slot.topic), slot.partition, slot.next);
         match self.end_of_broken(&topic, partition, next) {
             Ok(end) if end > next => {
                 self.lose(id, next..end, stop("data loss"));
@@ -211,8 +228,18 @@ impl Reader<'_> {
             .fetch_watermarks(topic, partition, timeout)
             .map_err(|error| errors::failed("ask what the log holds", error))?;
         // Nothing else is served meanwhile.
+        self.search(topic, partition, true).end(next, high)
+    }
+
+    /// Whether the batch at `next` is intact, and only larger than this client unpacks.
+    fn lacks_room(&self, topic: &str, partition: i32, next: i64) -> Result<bool, Error> {
+        let whole = |roomy| self.search(topic, partition, roomy).is_whole(next);
+        Ok(whole(true)? && !whole(false)?)
+    }
+
+    fn search<'s>(&'s self, topic: &'s str, partition: i32, roomy: bool) -> Search<'s> {
         let deadline = Instant::now() + self.setup.revoke_within;
-        Search { client: &self.setup.client, topic, partition, deadline }.end(next, high)
+        Search { client: &self.setup.client, topic, partition, deadline, roomy }
     }
 
     /// Goes on behind offsets that cannot be read any more.
@@ -224,6 +251,16 @@ impl Reader<'_> {
         self.mailbox.deliver(Event::Gap(id, offsets, error));
         self.repositions.push(id);
     }
+}
+
+/// An intact batch that librdkafka calls corrupt, because unpacked it is larger than a property allows.
+fn too_large(limit: Option<&str>) -> Error {
+    let limit = limit.unwrap_or("its default");
+    let text = format!(
+        "the batch is intact, but unpacked it is larger than `{RECEIVE}` allows ({limit}): set \
+         consumer.override.{RECEIVE} to more than three times its unpacked size, {RECEIVE_MAX} at most"
+    );
+    Error::fatal("read", text)
 }
 
 /// Copies a record into the batch, or says what the message is instead.

@@ -10,6 +10,7 @@ mod dead_letters;
 mod errors;
 mod fill;
 mod keys;
+mod made_again;
 mod mailbox;
 mod names;
 mod producer;
@@ -20,6 +21,7 @@ mod sink;
 mod source;
 mod start;
 mod table;
+mod topic_ids;
 mod window;
 
 pub use config::{KafkaConfig, OnDataLoss, StartPosition, Topics};

@@ -11,10 +11,12 @@ use super::{
     config::{KafkaConfig, Topics},
     context::{CommitResult, ReaderConsumer, ReaderContext, Told},
     errors,
+    made_again::Known,
     mailbox::{Command, Mailbox},
     rebalance::{Joining, Revoking, Starting},
     start,
     table::{Hold, Table},
+    topic_ids::TopicIds,
     window::Window,
 };
 use crate::{BatchBuilder, Commit, Error, Event, Framer, PartitionId};
@@ -37,6 +39,8 @@ pub(super) const TURN: Duration = Duration::from_millis(20);
 const ENDS_EVERY: Duration = Duration::from_secs(1);
 /// How long one look for a broker may keep the thread from its other work.
 const LOOK: Duration = Duration::from_millis(100);
+/// A right that was there before.
+pub(super) const REFUSES: &str = "the broker refuses what it granted before; trying again";
 /// Events served before the data queue gets its turn again.
 const EVENTS_PER_TURN: usize = 100;
 
@@ -58,6 +62,8 @@ pub(super) struct Setup {
     pub(super) queued_bytes: usize,
     /// How often topics are looked for that match the pattern.
     pub(super) look_every: Duration,
+    /// The task ran before and was started again by itself: what is refused may be granted again.
+    pub(super) again: bool,
     /// Only looked at: no member of the group, no commits.
     pub(super) preview: bool,
 }
@@ -72,7 +78,7 @@ pub(super) fn connect(setup: &Setup) -> Result<ReaderConsumer, Error> {
     // Without an answer the next line says so, but not before a time-out.
     tracing::info!(brokers = setup.config.bootstrap, "connecting to kafka");
     consumer.context().set_opening(true);
-    check::reachable(&consumer, &setup.config, setup.call_timeout * 2)?;
+    check::reachable(&consumer, setup)?;
     consumer.context().set_opening(false);
     Ok(consumer)
 }
@@ -88,17 +94,29 @@ pub(super) fn serve(
     if let Some(framer) = framer {
         reader.builder.frame_by(framer);
     }
-    let outcome = if setup.preview { reader.begin_preview() } else { reader.subscribe() };
-    if let Err(error) = outcome.and_then(|()| reader.run()) {
+    if let Err(error) = reader.join().and_then(|()| reader.run()) {
         mailbox.fail(error);
     }
     reader.leave();
+}
+
+/// What the reader sits out, and how its end is found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Trouble {
+    /// No broker could be reached: over when one answers.
+    Away,
+    /// A right was taken away, as questions about topics and group show: over when they are answered.
+    Refused,
+    /// The right to read a topic was taken away, which librdkafka tells once: over when something is read again, or when questions that
+    /// were refused are answered.
+    Unread,
 }
 
 /// The thread's state. Fields drop in this order: messages before their queue; both borrow the consumer.
 pub(super) struct Reader<'c> {
     pub(super) messages: Messages<'c>,
     pub(super) queue: BatchQueue<'c>,
+    pub(super) known: Known<'c>,
     pub(super) consumer: &'c ReaderConsumer,
     pub(super) setup: &'c Setup,
     pub(super) mailbox: &'c Mailbox,
@@ -113,6 +131,8 @@ pub(super) struct Reader<'c> {
     pub(super) releasing: Vec<PartitionId>,
     /// To be read from the offset that is expected next, as soon as no rebalance is under way.
     pub(super) repositions: Vec<PartitionId>,
+    /// The partitions that the subscription had when this member was started.
+    pub(super) existed: Vec<(Arc<str>, i32)>,
     /// What is subscribed to.
     subscription: Vec<String>,
     /// When to look for topics that match the pattern again.
@@ -128,8 +148,8 @@ pub(super) struct Reader<'c> {
     pub(super) positions_due: bool,
     /// The group has not answered yet.
     pub(super) joining: Option<Joining>,
-    /// No broker could be reached, and the task was told so.
-    pub(super) cut_off: bool,
+    /// What the task was told to be sat out.
+    pub(super) trouble: Option<Trouble>,
 }
 
 impl<'c> Reader<'c> {
@@ -141,6 +161,7 @@ impl<'c> Reader<'c> {
             messages: Messages::new(),
             queue,
             window,
+            known: Known::new(TopicIds::new(consumer)),
             consumer,
             setup,
             mailbox,
@@ -151,15 +172,27 @@ impl<'c> Reader<'c> {
             revoking: None,
             releasing: Vec::new(),
             repositions: Vec::new(),
+            existed: Vec::new(),
             subscription: Vec::new(),
             look_at: Instant::now(),
             average: 512,
-            settled: false,
+            settled: setup.again,
             ends_at: Instant::now() + ENDS_EVERY,
             positions_due: false,
             joining: None,
-            cut_off: false,
+            trouble: None,
         }
+    }
+
+    /// Becomes a member of the group, or takes everything where it is only looked at.
+    fn join(&mut self) -> Result<(), Error> {
+        let (topics, timeout) = (&self.setup.config.topics, self.setup.call_timeout);
+        self.existed = start::subscribed(self.consumer, topics, timeout)?;
+        if self.setup.preview {
+            self.begin_preview();
+            return Ok(());
+        }
+        self.subscribe()
     }
 
     fn run(&mut self) -> Result<(), Error> {
@@ -174,9 +207,10 @@ impl<'c> Reader<'c> {
             self.serve_events()?;
             self.serve_rebalances()?;
             self.reposition()?;
-            self.send_commit()?;
+            self.send_commit();
             self.tell_ends();
             self.tell_waiting();
+            self.look_at_ids()?;
             self.look_for_topics();
             self.limit_answers();
             if turn.room > 0 {
@@ -273,7 +307,8 @@ impl<'c> Reader<'c> {
         }
         match error.rdkafka_error_code() {
             Some(code) if errors::is_refusal(code) && self.settled => {
-                Err(errors::coded("read", code, "the broker refuses"))
+                self.sit_out(Trouble::Refused, errors::coded("read", code, REFUSES));
+                Ok(())
             }
             Some(code) if errors::is_refusal(code) => {
                 Err(errors::refused("read", code, "the broker refuses"))
@@ -282,36 +317,87 @@ impl<'c> Reader<'c> {
             _ => {
                 tracing::warn!(%error, "kafka consumer");
                 if let Some(code @ Code::AllBrokersDown) = error.rdkafka_error_code() {
-                    self.cut_off = true;
-                    let error =
-                        errors::coded("reach the kafka cluster", code, "no broker answers, trying again");
-                    self.mailbox.tell(Event::Trouble(Some(error)));
+                    let why = "no broker answers, trying again";
+                    self.sit_out(Trouble::Away, errors::coded("reach the kafka cluster", code, why));
                 }
                 Ok(())
             }
         }
     }
 
-    /// librdkafka says when all brokers are down, not when one is back.
-    fn look_for_brokers(&mut self) {
-        let topic = self.table.iter().next().map(|slot| Arc::clone(&slot.topic));
-        if self.cut_off && self.consumer.fetch_metadata(topic.as_deref(), LOOK).is_ok() {
-            self.cut_off = false;
-            self.mailbox.tell(Event::Trouble(None));
+    /// Shows in the status what goes away without a new start.
+    pub(super) fn sit_out(&mut self, trouble: Trouble, error: Error) {
+        if self.trouble.as_ref() != Some(&trouble) {
+            tracing::warn!(error = %error.report(), "waiting until this is over");
+        }
+        self.trouble = Some(trouble);
+        self.mailbox.tell(Event::Trouble(Some(error)));
+    }
+
+    /// Something was read.
+    pub(super) fn has_read(&mut self) {
+        if self.trouble == Some(Trouble::Unread) {
+            self.trouble_is_over();
         }
     }
 
+    fn trouble_is_over(&mut self) {
+        tracing::info!("what kept the source from reading is over");
+        self.trouble = None;
+        self.mailbox.tell(Event::Trouble(None));
+    }
+
+    /// librdkafka says when all brokers are down and when it is refused, not when that is over.
+    fn look_for_end_of_trouble(&mut self) {
+        let topic = self.table.iter().next().map(|slot| Arc::clone(&slot.topic));
+        let over = match &self.trouble {
+            None => false,
+            Some(Trouble::Unread) => {
+                if !self.is_admitted() {
+                    // From here on the end of it shows.
+                    self.trouble = Some(Trouble::Refused);
+                }
+                false
+            }
+            Some(Trouble::Away) => self.consumer.fetch_metadata(topic.as_deref(), LOOK).is_ok(),
+            Some(Trouble::Refused) => self.is_admitted(),
+        };
+        if over {
+            self.trouble_is_over();
+        }
+    }
+
+    /// Whether the broker answers about all topics and about what the group has committed.
+    fn is_admitted(&self) -> bool {
+        let is_open = |name: &String| {
+            let metadata = self.consumer.fetch_metadata(Some(name), LOOK);
+            metadata.is_ok_and(|metadata| {
+                let mut errors = metadata.topics().iter().filter_map(|topic| topic.error());
+                !errors.any(|error| errors::is_refusal(error.into()))
+            })
+        };
+        if !self.subscription.iter().all(is_open) {
+            return false;
+        }
+        let mut first = TopicPartitionList::new();
+        if let Some(topic) = self.subscription.first() {
+            first.add_partition(topic, 0);
+        }
+        let committed = self.consumer.committed_offsets(first, LOOK);
+        committed.is_ok_and(|list| list.elements().iter().all(|element| element.error().is_ok()))
+    }
+
     /// Sends the next request to commit, unless one is in flight.
-    fn send_commit(&mut self) -> Result<(), Error> {
+    fn send_commit(&mut self) {
         while let Some(request) = self.commits.next() {
             let mut list = TopicPartitionList::new();
             match request {
                 Request::Dead(commits) => self.refuse(commits),
                 Request::Start(starts) => {
                     for start in &starts {
-                        add(&mut list, &start.topic, start.partition, start.offset, Some(&start.note));
+                        add(&mut list, &start.topic, start.partition, start.offset, None);
                     }
-                    self.send(&list, Request::Start(starts))?;
+                    self.send(&list, Request::Start(starts));
                 }
                 Request::Task(commits) => {
                     let (live, dead): (Vec<_>, Vec<_>) = commits.into_iter().partition(|commit| {
@@ -321,11 +407,10 @@ impl<'c> Reader<'c> {
                         })
                     });
                     self.refuse(dead);
-                    self.send(&list, Request::Task(live))?;
+                    self.send(&list, Request::Task(live));
                 }
             }
         }
-        Ok(())
     }
 
     fn refuse(&mut self, commits: Vec<Commit>) {
@@ -336,14 +421,13 @@ impl<'c> Reader<'c> {
         }
     }
 
-    fn send(&mut self, list: &TopicPartitionList, request: Request) -> Result<(), Error> {
+    fn send(&mut self, list: &TopicPartitionList, request: Request) {
         if list.count() == 0 {
-            return Ok(());
+            return;
         }
         self.commits.in_flight = Some(request);
-        match self.queue.commit(list) {
-            Ok(()) => Ok(()),
-            Err(code) => self.answer(|_, _| Some(code)),
+        if let Err(code) = self.queue.commit(list) {
+            self.answer(|_, _| Some(code));
         }
     }
 
@@ -352,22 +436,21 @@ impl<'c> Reader<'c> {
             |code| matches!(code, Code::UnknownMemberId | Code::FencedMemberEpoch | Code::FencedInstanceId);
         let fenced = results.iter().filter_map(|result| result.error).any(lost);
         let overall = results.iter().find(|result| result.partition < 0).and_then(|result| result.error);
-        let answered = self.answer(|topic, partition| {
+        self.answer(|topic, partition| {
             let of = |result: &&CommitResult| result.partition == partition && result.topic == topic;
             results.iter().find(of).map_or(overall, |result| result.error)
         });
-        answered?;
         // librdkafka does not say so while a revocation waits for its answer.
         if fenced && self.revoking.is_some() { self.lose_all() } else { Ok(()) }
     }
 
     /// Hands the results of the request in flight to whoever asked.
-    fn answer(&mut self, result: impl Fn(&str, i32) -> Option<Code>) -> Result<(), Error> {
+    fn answer(&mut self, result: impl Fn(&str, i32) -> Option<Code>) {
         match self.commits.in_flight.take() {
             None | Some(Request::Dead(_)) => {}
             Some(Request::Start(starts)) => {
                 let error = starts.iter().find_map(|start| result(&start.topic, start.partition));
-                return self.start_committed(error);
+                self.start_committed(error);
             }
             Some(Request::Task(commits)) => {
                 let mut first = None;
@@ -378,16 +461,21 @@ impl<'c> Reader<'c> {
                     code.is_none()
                 });
                 if !good.is_empty() {
+                    if matches!(self.trouble, Some(Trouble::Refused | Trouble::Unread)) {
+                        self.trouble_is_over();
+                    }
                     self.mailbox.tell(Event::Committed(good, Ok(())));
                 }
                 if let Some(code) = first {
+                    if errors::is_refusal(code) {
+                        self.sit_out(Trouble::Refused, errors::coded("commit", code, REFUSES));
+                    }
                     let note = bad.iter().filter_map(|commit| commit.note.as_ref()).map(Bytes::len).max();
                     let error = errors::commit("commit", code, note.unwrap_or_default());
                     self.mailbox.tell(Event::Committed(bad, Err(error)));
                 }
             }
         }
-        Ok(())
     }
 
     fn tell_ends(&mut self) {
@@ -396,7 +484,7 @@ impl<'c> Reader<'c> {
         }
         self.ends_at = Instant::now() + ENDS_EVERY;
         self.forward_again();
-        self.look_for_brokers();
+        self.look_for_end_of_trouble();
         self.positions_due = true;
         let reading = self.table.iter().filter(|slot| slot.hold == Hold::Reading);
         let ends = reading.filter_map(|slot| {

@@ -8,8 +8,8 @@ use super::{
     config::StartPosition,
     context::{self, Told},
     errors::{self, failed},
-    reader::{Reader, TURN},
-    start::{self, Found},
+    reader::{Reader, TURN, Trouble},
+    start::{self, Found, Standing},
     table::Hold,
 };
 use crate::{Assigned, Backoff, BackoffConfig, Class, Error, Event, PartitionId};
@@ -33,6 +33,15 @@ const PATIENCE: Duration = Duration::from_secs(3);
 const JOINED_WITHIN: Duration = Duration::from_millis(500);
 /// Partitions named in a line of the log.
 const PLACES: usize = 20;
+/// Attempts before a member does without the one that is to begin the group: about half a minute.
+const WAITS_FOR_OTHERS: u32 = 10;
+
+/// Where partitions start.
+struct Starts {
+    found: Vec<Found>,
+    /// What is committed with them, of a group that begins here.
+    others: Vec<Found>,
+}
 
 /// An assignment whose start is being prepared.
 pub(super) struct Starting {
@@ -106,11 +115,8 @@ impl Reader<'_> {
     }
 
     /// Everything that the subscription has now, without being a member of the group.
-    pub(super) fn begin_preview(&mut self) -> Result<(), Error> {
-        let topics = &self.setup.config.topics;
-        let partitions = start::subscribed(self.consumer, topics, self.setup.call_timeout)?;
-        self.starting.push(Starting::new(partitions, true));
-        Ok(())
+    pub(super) fn begin_preview(&mut self) {
+        self.starting.push(Starting::new(self.existed.clone(), true));
     }
 
     /// librdkafka was told to revoke these. Lost ones are gone already.
@@ -286,38 +292,69 @@ impl Reader<'_> {
 
     /// Each partition's offset; where nothing is committed (or the partition begins anew) as a number that stands for
     /// the start position.
-    fn find_starts(&self, partitions: &[(Arc<str>, i32)], assign: bool) -> Result<Vec<Found>, Error> {
+    fn find_starts(&self, partitions: &[(Arc<str>, i32)], assign: bool) -> Result<Starts, Error> {
         let (consumer, timeout) = (self.consumer, self.setup.call_timeout);
+        let (mut found, mut others) = (Vec::new(), Vec::new());
         if !assign {
-            let mut found: Vec<Found> = partitions.iter().map(Found::fresh).collect();
+            found = partitions.iter().map(Found::fresh).collect();
+            self.identify(&mut found, false)?;
             start::resolve(consumer, &StartPosition::Earliest, &mut found, timeout)?;
-            start::count_partitions(consumer, &mut found, timeout);
-            return Ok(found);
-        }
-        if partitions.is_empty() {
-            return Ok(Vec::new());
-        }
-        let mut found = start::read_committed(consumer, partitions, timeout)?;
-        if found.iter().any(|found| found.fresh) {
-            let later = start::has_begun(consumer, &self.setup.config.topics, timeout)?;
-            let start = if later { &StartPosition::Earliest } else { &self.setup.config.start };
-            start::resolve(consumer, start, &mut found, timeout)?;
-            for Found { topic, partition, offset, .. } in found.iter().filter(|found| found.fresh) {
-                tracing::debug!(topic = &**topic, partition, offset, later, "start position");
+        } else if !partitions.is_empty() {
+            found = start::read_committed(consumer, partitions, timeout)?;
+            self.identify(&mut found, true)?;
+            if found.iter().any(|found| found.made_again.is_some()) {
+                start::resolve(consumer, &StartPosition::Earliest, &mut found, timeout)?;
+            } else if found.iter().any(|found| found.fresh) {
+                others = self.start_fresh(&mut found)?;
             }
         }
         start::count_partitions(consumer, &mut found, timeout);
-        Ok(found)
+        Ok(Starts { found, others })
+    }
+
+    /// Finds the start of partitions without a commit. Returns other members' partitions that are to be committed
+    /// with them.
+    fn start_fresh(&self, found: &mut [Found]) -> Result<Vec<Found>, Error> {
+        let (consumer, config, timeout) = (self.consumer, &self.setup.config, self.setup.call_timeout);
+        let ours: Vec<(Arc<str>, i32)> =
+            self.starting.iter().flat_map(|starting| starting.partitions.iter().cloned()).collect();
+        let waited = self.starting.first().map_or(0, |starting| starting.backoff.attempts());
+        let mut others = match start::standing(consumer, &config.topics, &ours, timeout)? {
+            Standing::Begun => {
+                start::resolve(consumer, &StartPosition::Earliest, found, timeout)?;
+                Vec::new()
+            }
+            Standing::Ours(all) => {
+                start::resolve_first(consumer, &config.start, &self.existed, all, timeout)?
+            }
+            // Nobody may have that partition yet.
+            Standing::Others if waited >= WAITS_FOR_OTHERS => {
+                let fresh = found.iter().filter(|found| found.fresh).cloned().collect();
+                start::resolve_first(consumer, &config.start, &self.existed, fresh, timeout)?
+            }
+            Standing::Others => {
+                let why = "the member that has its first partition is to commit where all of them start";
+                return Err(Error::retriable("begin the group", why));
+            }
+        };
+        for found in found.iter_mut().filter(|found| found.fresh) {
+            let same = |other: &Found| (&other.topic, other.partition) == (&found.topic, found.partition);
+            if let Some(at) = others.iter().position(same) {
+                found.offset = others.swap_remove(at).offset;
+            }
+            let Found { topic, partition, offset, .. } = found;
+            tracing::debug!(topic = &**topic, partition, offset, "start position");
+        }
+        Ok(others)
     }
 
     /// Start positions are committed before the first record is handed out; otherwise a restart before the first
     /// commit would resolve them again, and skip what was read in between.
-    fn commit_starts(&mut self, mut found: Vec<Found>) {
-        let fresh = found.iter().filter(|found| found.fresh).map(|found| StartCommit {
+    fn commit_starts(&mut self, Starts { mut found, others }: Starts) {
+        let fresh = found.iter().filter(|found| found.fresh).chain(&others).map(|found| StartCommit {
             topic: Arc::clone(&found.topic),
             partition: found.partition,
             offset: found.offset.unwrap_or_default(),
-            note: start::mark(),
         });
         let fresh: Vec<StartCommit> = fresh.collect();
         for found in &mut found {
@@ -333,37 +370,34 @@ impl Reader<'_> {
     }
 
     /// The start positions were committed, or not.
-    pub(super) fn start_committed(&mut self, error: Option<Code>) -> Result<(), Error> {
-        let Some(starting) = self.starting.first_mut() else { return Ok(()) };
+    pub(super) fn start_committed(&mut self, error: Option<Code>) {
+        let Some(starting) = self.starting.first_mut() else { return };
         match std::mem::replace(&mut starting.step, Step::Read) {
             Step::Committing(found) if error.is_none() => starting.step = Step::Ready(found),
             step @ (Step::Read | Step::Ready(_)) => starting.step = step,
             Step::Committing(_) => {
-                let error = errors::commit(
-                    "commit the start position",
-                    error.unwrap_or(Code::Fail),
-                    start::mark().len(),
-                );
-                if error.class() == Class::Fatal {
-                    return Err(error);
-                }
-                self.retry_start(&error);
+                let code = error.unwrap_or(Code::Fail);
+                self.retry_start(&errors::coded("commit the start position", code, "the broker refused"));
             }
         }
-        Ok(())
     }
 
     /// Announces the partitions, then lets librdkafka fetch them.
     fn assign(&mut self, found: Vec<Found>, assign: bool) -> Result<(), Error> {
         let mut list = TopicPartitionList::with_capacity(found.len());
         let mut assigned = Vec::with_capacity(found.len());
-        for Found { topic, partition, offset, note, partitions, .. } in found {
+        let mut gaps = Vec::new();
+        for Found { topic, partition, offset, note, partitions, topic_id, made_again, .. } in found {
+            if let Some(id) = topic_id {
+                self.known.learn(&topic, id);
+            }
             let offset = offset.expect("resolved before it is assigned");
             let set = list.add_partition(&topic, partition).set_offset(Offset::Offset(offset));
             set.map_err(|error| Error::fatal("assign partitions", error))?;
             // Before the assignment: forwarded afterwards, first messages would stay on the event queue.
             self.queue.forward(&topic, partition);
             let id = self.table.insert(Arc::clone(&topic), partition, offset);
+            gaps.extend(made_again.map(|what| Event::Gap(id, offset..offset, Error::fatal("read", what))));
             assigned.push(Assigned { id, topic, partition, offset, note, partitions });
         }
         self.settled |= !assigned.is_empty();
@@ -377,7 +411,10 @@ impl Reader<'_> {
                 places(&assigned)
             );
             self.mailbox.tell(Event::Assigned(assigned));
+            gaps.into_iter().for_each(|gap| self.mailbox.deliver(gap));
         }
+        // librdkafka keeps the pause of an application across assignments, and nobody holds this one.
+        self.consumer.resume(&list).map_err(|error| failed("resume partitions", error))?;
         if assign {
             context::answer_assign(self.consumer, &list).map_err(|error| failed("assign partitions", error))
         } else {
@@ -426,7 +463,7 @@ impl Reader<'_> {
                 let _ = context::answer_assign(self.consumer, &TopicPartitionList::new());
                 return;
             }
-            if self.cut_off {
+            if self.trouble == Some(Trouble::Away) {
                 return;
             }
         }

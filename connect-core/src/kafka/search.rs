@@ -21,6 +21,11 @@ use std::time::{Duration, Instant};
 /// The longest wait in one call of librdkafka.
 const TURN: Duration = Duration::from_millis(50);
 
+/// The property that bounds the buffer a batch is unpacked into (librdkafka's `rd_kafka_zstd_decompress`; its other
+/// codecs have no such bound), and the largest value that librdkafka takes for it.
+pub(super) const RECEIVE: &str = "receive.message.max.bytes";
+pub(super) const RECEIVE_MAX: &str = "2147483647";
+
 /// Whether a message with this error stands for a batch that is corrupt.
 pub(super) fn is_corrupt(code: Code) -> bool {
     matches!(code, Code::BadMessage | Code::BadCompression)
@@ -33,6 +38,8 @@ pub(super) struct Search<'s> {
     pub(super) topic: &'s str,
     pub(super) partition: i32,
     pub(super) deadline: Instant,
+    /// Unpacks what the source's own client has too little room for.
+    pub(super) roomy: bool,
 }
 
 impl Search<'_> {
@@ -43,6 +50,14 @@ impl Search<'_> {
     /// The deadline has passed, or something else is wrong too.
     pub(super) fn end(&self, next: i64, high: i64) -> Result<i64, Error> {
         first_beyond(next, high, |offset| self.is_inside(next, offset))
+    }
+
+    /// Whether the batch at `next` can be read by this client.
+    ///
+    /// # Errors
+    /// The deadline has passed, or something else is wrong too.
+    pub(super) fn is_whole(&self, next: i64) -> Result<bool, Error> {
+        self.is_inside(next, next).map(|broken| !broken)
     }
 
     /// Whether a fetch from `offset` still returns the broken batch.
@@ -79,6 +94,9 @@ impl Search<'_> {
             .set("fetch.wait.max.ms", "50")
             // It is no member of the group.
             .remove("group.instance.id");
+        if self.roomy {
+            client.set(RECEIVE, RECEIVE_MAX);
+        }
         client.create_with_context(ReaderContext::default())
     }
 }

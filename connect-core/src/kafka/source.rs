@@ -25,7 +25,8 @@ use tokio::sync::oneshot;
 ///
 /// # Errors
 /// Fatal: an offset that the log does not have or a batch that is corrupt (unless `on.data.loss=continue`), a fenced static
-/// member, a configuration that the broker refuses. Everything else is retriable with a new instance,
+/// member, a configuration or credentials that the broker refuses at the first start. A right that is taken away later is
+/// waited for, as a broker that is away is: [`Event::Trouble`] tells. Everything else is retriable with a new instance,
 /// a static member that its group has not let go of yet included (`group.protocol=consumer` after a crash).
 ///
 /// # Cancel safety

@@ -4,6 +4,7 @@ use super::{
     config::{StartPosition, Topics},
     context::ReaderConsumer,
     errors::failed,
+    topic_ids::TopicId,
 };
 use crate::Error;
 use bytes::Bytes;
@@ -16,13 +17,11 @@ use rdkafka::{
 use std::{
     collections::HashMap,
     sync::Arc,
-    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
+    time::{Duration, Instant},
 };
 
-/// Metadata of a committed start position: this and the time in milliseconds.
+/// Metadata that earlier versions committed with a start position begin so.
 const MARK: &str = "connect-start:";
-/// Members that begin a group together read and write their starts within this time.
-const TOGETHER_MS: u64 = 60_000;
 
 /// A partition, and where it begins once that is known.
 #[derive(Clone, Debug)]
@@ -33,6 +32,10 @@ pub(super) struct Found {
     pub(super) note: Option<Bytes>,
     /// Nothing is committed: the start position holds, and is to be committed.
     pub(super) fresh: bool,
+    /// The topic's id, if the broker tells.
+    pub(super) topic_id: Option<TopicId>,
+    /// The topic is another one than before, of the same name: what to report.
+    pub(super) made_again: Option<String>,
     /// How many partitions the topic has, if that could be found out.
     pub(super) partitions: Option<u32>,
 }
@@ -41,7 +44,16 @@ impl Found {
     /// A partition that begins at a position that is still to be resolved.
     pub(super) fn fresh((topic, partition): &(Arc<str>, i32)) -> Self {
         let (topic, partition) = (Arc::clone(topic), *partition);
-        Self { topic, partition, offset: None, note: None, fresh: true, partitions: None }
+        Self {
+            topic,
+            partition,
+            offset: None,
+            note: None,
+            fresh: true,
+            partitions: None,
+            topic_id: None,
+            made_again: None,
+        }
     }
 }
 
@@ -70,7 +82,16 @@ pub(super) fn read_committed(
             let note = note.filter(|_| offset.is_some()).map(|text| Bytes::copy_from_slice(text.as_bytes()));
             let fresh = offset.is_none();
             let (topic, partition) = (Arc::clone(topic), *partition);
-            found.push(Found { topic, partition, offset, note, fresh, partitions: None });
+            found.push(Found {
+                topic,
+                partition,
+                offset,
+                note,
+                fresh,
+                partitions: None,
+                topic_id: None,
+                made_again: None,
+            });
         }
         Ok(found)
     };
@@ -84,24 +105,43 @@ fn plain(offset: Offset) -> Option<i64> {
     }
 }
 
-/// Whether the group had begun before: then what has no commit appeared later, and starts at the earliest offset.
-///
-/// Members of a group that is just beginning see each other's start positions; those bear [`MARK`] and the time.
-pub(super) fn has_begun(
+/// Where a group stands that some of our partitions have no commit of.
+#[derive(Debug)]
+pub(super) enum Standing {
+    /// It began before: what has no commit appeared later, and starts at the earliest offset.
+    Begun,
+    /// It has committed nothing, and we are to begin it: with one commit of all these partitions, other members' included.
+    /// From then on a partition without a commit is one that did not exist when the group began, and stays
+    /// recognizable as such for as long as the group has commits.
+    Ours(Vec<Found>),
+    /// It has committed nothing, and another member is to begin it.
+    Others,
+}
+
+/// Looks at all partitions of the subscription. `ours` are those that this member is to read.
+pub(super) fn standing(
     consumer: &ReaderConsumer,
     topics: &Topics,
+    ours: &[(Arc<str>, i32)],
     timeout: Duration,
-) -> Result<bool, Error> {
-    let partitions = subscribed(consumer, topics, timeout)?;
-    if partitions.is_empty() {
-        return Ok(false);
+) -> Result<Standing, Error> {
+    let mut all = subscribed(consumer, topics, timeout)?;
+    // The group's leader knew of ours, if the broker asked does not.
+    all.extend_from_slice(ours);
+    all.sort_unstable();
+    all.dedup();
+    Ok(decide(read_committed(consumer, &all, timeout)?, ours))
+}
+
+/// The owner of the first partition begins the group: one member at a time, so no progress of another one is undone.
+fn decide(all: Vec<Found>, ours: &[(Arc<str>, i32)]) -> Standing {
+    if all.iter().any(|found| found.offset.is_some()) {
+        return Standing::Begun;
     }
-    let found = read_committed(consumer, &partitions, timeout)?;
-    let now = now_ms();
-    Ok(found
-        .iter()
-        .filter(|found| found.offset.is_some())
-        .any(|found| started_at(found.note.as_deref()).is_none_or(|at| now.abs_diff(at) > TOGETHER_MS)))
+    let begins = |first: &Found| {
+        ours.iter().any(|(topic, number)| (topic, *number) == (&first.topic, first.partition))
+    };
+    if all.first().is_none_or(begins) { Standing::Ours(all) } else { Standing::Others }
 }
 
 /// All partitions of all topics that the subscription has now.
@@ -179,6 +219,25 @@ fn each_topic(
     Ok(())
 }
 
+/// Resolves where a group begins: at the start position, and at the earliest offset in partitions that did not exist yet
+/// when this member was started.
+pub(super) fn resolve_first(
+    consumer: &ReaderConsumer,
+    start: &StartPosition,
+    existed: &[(Arc<str>, i32)],
+    found: Vec<Found>,
+    timeout: Duration,
+) -> Result<Vec<Found>, Error> {
+    let is_old = |found: &Found| {
+        existed.iter().any(|(topic, number)| (topic, *number) == (&found.topic, found.partition))
+    };
+    let (mut old, mut new): (Vec<Found>, Vec<Found>) = found.into_iter().partition(is_old);
+    resolve(consumer, start, &mut old, timeout)?;
+    resolve(consumer, &StartPosition::Earliest, &mut new, timeout)?;
+    old.append(&mut new);
+    Ok(old)
+}
+
 /// Resolves the start position of partitions that have no commit to numbers.
 pub(super) fn resolve(
     consumer: &ReaderConsumer,
@@ -245,24 +304,9 @@ fn ask(
     Ok(())
 }
 
-/// What is committed with a start position.
-pub(super) fn mark() -> Bytes {
-    format!("{MARK}{}", now_ms()).into()
-}
-
-/// When the start position with this note was committed, if the note says that.
-fn started_at(note: Option<&[u8]>) -> Option<u64> {
-    std::str::from_utf8(note?).ok()?.strip_prefix(MARK)?.parse().ok()
-}
-
 /// Notes of ours are no business of sinks.
 pub(super) fn without_mark(note: Option<Bytes>) -> Option<Bytes> {
     note.filter(|note| !note.starts_with(MARK.as_bytes()))
-}
-
-fn now_ms() -> u64 {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    u64::try_from(now.as_millis()).unwrap_or(u64::MAX)
 }
 
 #[cfg(test)]
@@ -271,9 +315,23 @@ mod tests {
 
     #[test]
     fn a_start_position_is_told_from_a_sinks_note() {
-        let (start, note) = (mark(), Bytes::from_static(b"{\"version\":1}"));
-        assert!(started_at(Some(&start)).is_some_and(|at| now_ms().abs_diff(at) < TOGETHER_MS));
-        assert_eq!((started_at(Some(&note)), started_at(None)), (None, None));
+        let (start, note) =
+            (Bytes::from_static(b"connect-start:1700000000000"), Bytes::from_static(b"{\"version\":1}"));
         assert_eq!((without_mark(Some(start)), without_mark(Some(note.clone()))), (None, Some(note)));
+    }
+
+    #[test]
+    fn a_group_is_begun_once_by_the_owner_of_its_first_partition() {
+        let (first, second): ((Arc<str>, i32), (Arc<str>, i32)) = (("a".into(), 0), ("a".into(), 1));
+        let all = |committed: Option<i64>| {
+            let second = Found { offset: committed, ..Found::fresh(&second) };
+            vec![Found::fresh(&first), second]
+        };
+        let (owner, other) = ([first.clone()], [second.clone()]);
+        assert!(matches!(decide(all(None), &owner), Standing::Ours(found) if found.len() == 2));
+        assert!(matches!(decide(all(None), &other), Standing::Others));
+        for ours in [&owner, &other] {
+            assert!(matches!(decide(all(Some(0)), ours), Standing::Begun), "one commit is enough");
+        }
     }
 }

@@ -1,7 +1,7 @@
 //! What a pipeline is made of: factories, because restarts and `tasks.max` need fresh instances.
 
 use super::options::Options;
-use crate::{Budget, Chain, DeadLetters, Error, Source, Task, driven::DynSink};
+use crate::{Budget, Chain, DeadLetters, Error, Source, Task, causes::Causes, driven::DynSink};
 use std::sync::Arc;
 
 pub(crate) type SourceFactory = Arc<dyn Fn(&Task) -> Result<Box<dyn Source>, Error> + Send + Sync>;
@@ -18,6 +18,8 @@ pub(crate) struct Blueprint {
     pub(crate) sink: SinkFactory,
     pub(crate) letters: Option<LettersFactory>,
     pub(crate) clock: fn() -> i64,
+    /// Of what fails and is tried again, in any task.
+    pub(crate) causes: Arc<Causes>,
 }
 
 impl Blueprint {

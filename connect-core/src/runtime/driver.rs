@@ -9,7 +9,7 @@ use super::{
     status::{PartitionStatus, TaskState, TaskStatus},
     tap::{TapStage, Taps},
 };
-use crate::{Batch, Budget, Chain, Error, Source, Task, driven::DynSink, retry::after};
+use crate::{Batch, Budget, Chain, Error, Source, Task, causes::Causes, driven::DynSink, retry::after};
 use futures_util::FutureExt;
 use std::{any::Any, panic::AssertUnwindSafe, pin::pin, sync::Arc, time::Duration};
 use tokio::{
@@ -62,6 +62,7 @@ pub(crate) struct Run {
     pub(crate) paused: bool,
     /// Milliseconds since the Unix epoch; read once per batch.
     pub(crate) clock: fn() -> i64,
+    pub(crate) causes: Arc<Causes>,
 }
 
 /// What one turn of the loop woke up for.
@@ -178,6 +179,7 @@ impl Run {
                 Woken::Posted(posted) => state.on_posted(posted, Instant::now()),
                 Woken::Tick => {
                     state.tick(Instant::now());
+                    self.tell_trouble(state);
                     publish(&self.status, &self.metrics, &self.budget, state, &self.preparing);
                 }
                 Woken::Room => {}
@@ -223,6 +225,14 @@ impl Run {
             prepared = self.preparing.next() => Woken::Prepared(prepared),
             event = self.source.next(wanted) => Woken::Source(event),
             () = self.budget.freed(), if room == 0 && reads => Woken::Room,
+        }
+    }
+
+    /// Logs what is being tried again: once for all tasks that meet it, then rarely.
+    fn tell_trouble(&self, state: &State) {
+        let Some((_, why)) = state.retrying.as_ref().or(self.preparing.trouble()) else { return };
+        if let Some(kept_back) = self.causes.tell(why, Instant::now()) {
+            tracing::warn!(task = %self.task, kept_back, "{why}; it is tried again");
         }
     }
 

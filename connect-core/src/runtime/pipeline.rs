@@ -8,6 +8,7 @@ use super::{
 };
 use crate::{
     Bulk, BulkConfig, Chain, DeadLetters, Error, Sink, Source, Task, Transform,
+    config::printable,
     connector::{SinkPlugin, SourcePlugin},
 };
 use std::{fmt, sync::Arc, time::Duration};
@@ -196,13 +197,14 @@ impl PipelineBuilder {
     /// # Errors
     /// Fatal, naming all that is missing or contradictory.
     pub fn build(self) -> Result<Pipeline, Error> {
-        let mut problems = Vec::new();
+        let named = printable(&self.name);
+        let named = named.map_err(|why| format!("the name {:?} cannot be used: {why}", self.name));
+        let mut problems = Vec::from_iter(named.err());
         let mut require = |holds: bool, problem: &str| {
             if !holds {
                 problems.push(problem.to_owned());
             }
         };
-        require(!self.name.trim().is_empty(), "the name is empty");
         require(self.tasks >= 1, "tasks.max is 0, at least 1 is needed");
         require(self.source.is_some(), "no source is set: call `source`");
         require(self.sink.is_some(), "no sink is set: call `sink` or `bulk`");
@@ -225,6 +227,7 @@ impl PipelineBuilder {
                 sink,
                 letters: self.letters,
                 clock: self.clock,
+                causes: Arc::default(),
             }),
         })
     }

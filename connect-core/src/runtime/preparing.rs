@@ -135,9 +135,7 @@ impl Preparing {
     fn failed(&mut self, error: &Error) {
         let (now, wait) = (Instant::now(), self.backoff.next_wait(error.retry_after()));
         let since = self.trouble.take().map_or(now, |(since, _)| since);
-        let report = error.report();
-        tracing::warn!(error = %report, ?wait, "what the transforms need cannot be fetched, it is tried again");
-        self.trouble = Some((since, report));
+        self.trouble = Some((since, error.report()));
         self.retry_at = Some(after(now, wait));
     }
 }

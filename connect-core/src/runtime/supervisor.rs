@@ -120,6 +120,7 @@ impl Supervisor {
             taps: Arc::clone(&self.taps),
             status: self.status.clone(),
             clock: blueprint.clock,
+            causes: Arc::clone(&blueprint.causes),
             task,
             budget,
             paused: self.paused,
@@ -212,7 +213,9 @@ impl Supervisor {
             return Next::Rest(TaskState::Failed);
         }
         let wait = backoff.next_wait(error.retry_after());
-        tracing::warn!(%pipeline, task, class, error = %report, ?wait, "a task has failed and starts again");
+        if let Some(kept_back) = self.blueprint.causes.tell(&report, Instant::now()) {
+            tracing::warn!(%pipeline, task, ?wait, kept_back, "{report}; the task starts again");
+        }
         self.status.send_modify(|status| status.restarts += 1);
         Next::RunAt(after(Instant::now(), wait))
     }

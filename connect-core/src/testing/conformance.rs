@@ -14,3 +14,22 @@ pub mod source;
 pub mod transform;
 
 pub use report::{Broken, Check, Report, Verdict};
+
+/// The same batch with values of a hundred bytes at most.
+#[cfg(test)]
+fn cut(batch: &crate::Batch) -> crate::Batch {
+    let mut builder = crate::BatchBuilder::new();
+    for record in batch.iter() {
+        let origin = record.origin();
+        let mut message = super::Message::of(record);
+        message.value = message.value.map(|value| value.slice(..value.len().min(100)));
+        message.push(
+            &mut builder,
+            origin.id,
+            &std::sync::Arc::from(origin.topic),
+            origin.partition,
+            origin.offset,
+        );
+    }
+    builder.finish()
+}

@@ -1,7 +1,7 @@
 //! A scripted HTTP/1.1 server on a port of its own.
 //!
 //! A real listener on 127.0.0.1, so that a client is tested with its connection pool, its timeouts and its handling
-//! of resets. Replies come from a queue ([`HttpServer::push`]) and, once that is empty, from a handler
+//! of resets. [`FaultProxy`] stands in front of a real server instead and fails single requests. Replies come from a queue ([`HttpServer::push`]) and, once that is empty, from a handler
 //! ([`HttpServer::with_handler`]). Every request is kept. Nothing here sleeps: a reply waits at a [`Gate`].
 //!
 //! ```
@@ -21,7 +21,11 @@
 //! # Ok::<(), std::io::Error>(())
 //! ```
 
+mod proxy;
+mod serve;
 mod wire;
+
+pub use proxy::{Fault, FaultProxy};
 
 use super::Gate;
 use bytes::Bytes;
@@ -31,11 +35,7 @@ use std::{
     net::{Ipv4Addr, SocketAddr},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
-use tokio::{
-    net::{TcpListener, TcpStream},
-    sync::watch,
-    task::JoinSet,
-};
+use tokio::{net::TcpListener, sync::watch, task::JoinSet};
 
 /// A request as it arrived.
 #[derive(Clone, Debug)]
@@ -211,7 +211,7 @@ impl HttpServer {
             received: watch::Sender::new(0),
         });
         let mut tasks = JoinSet::new();
-        tasks.spawn(accept(listener, Arc::clone(&shared)));
+        tasks.spawn(serve::accept(listener, Arc::clone(&shared)));
         Ok(Self { addr, shared, _tasks: tasks })
     }
 
@@ -269,7 +269,7 @@ impl fmt::Debug for HttpServer {
 
 impl Shared {
     /// Decides about `request` and keeps it. The reply is chosen before anybody is told that the request is here.
-    fn answer(&self, request: Request) -> Reply {
+    fn decide(&self, request: Request) -> Reply {
         let scripted = lock(&self.script).pop_front();
         let reply = scripted.unwrap_or_else(|| match &self.handler {
             Some(handler) => handler(&request),
@@ -281,34 +281,9 @@ impl Shared {
     }
 }
 
-async fn accept(listener: TcpListener, shared: Arc<Shared>) {
-    let mut connections = JoinSet::new();
-    for number in 0.. {
-        let stream = tokio::select! {
-            accepted = listener.accept() => accepted,
-            // Ended connections are collected on the way; while there is none, this branch is off.
-            Some(_) = connections.join_next() => continue,
-        };
-        if let Ok((stream, _)) = stream {
-            connections.spawn(serve(stream, number, Arc::clone(&shared)));
-        }
-    }
-}
-
-/// One connection until somebody closes it. What the client does wrong ends the connection, not the server.
-async fn serve(mut stream: TcpStream, number: usize, shared: Arc<Shared>) {
-    let mut buffer = bytes::BytesMut::new();
-    while let Ok(Some(request)) = wire::read_request(&mut stream, &mut buffer, number).await {
-        let head_only = request.method == "HEAD";
-        let last = request.header("connection").is_some_and(|value| value.eq_ignore_ascii_case("close"));
-        let reply = shared.answer(request);
-        if let Some(gate) = &reply.gate {
-            gate.pass().await;
-        }
-        let sent = wire::write_reply(&mut stream, &reply, head_only).await;
-        if last || reply.ending != Ending::Whole || sent.is_err() {
-            return;
-        }
+impl serve::Answers for Shared {
+    async fn answer(&self, request: Request) -> Reply {
+        self.decide(request)
     }
 }
 

@@ -7,6 +7,7 @@
 //! | a target for files, with notes | [`MemoryObjects`] and [`ObjectSink`] |
 //! | a dead letter queue | [`MemoryLetters`] |
 //! | a server | [`http::HttpServer`] |
+//! | faults on the way to a real server | [`http::FaultProxy`] |
 //! | faults after so many successes | [`Faults`], with [`FaultySink`], [`FaultySource`], [`FaultyTransform`], [`FaultyLetters`] |
 //! | batches without a source | [`batch`], [`Message`] |
 //! | waiting without sleeping | [`Gate`] |

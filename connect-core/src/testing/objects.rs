@@ -36,6 +36,8 @@ struct Store {
     objects: BTreeMap<String, Object>,
     faults: VecDeque<WriteFault>,
     ids: u64,
+    /// Broken: objects that exist are replaced.
+    replaces: bool,
 }
 
 impl MemoryObjects {
@@ -85,17 +87,24 @@ impl MemoryObjects {
             return Err((fault.error)());
         }
         match store.objects.get(name) {
-            Some(existing) if existing.id != object.id => {
+            Some(existing) if existing.id != object.id && !store.replaces => {
                 return Err(
                     Error::fatal("complete the object", "its name is taken by another range").about(name)
                 );
             }
-            Some(_) => {}
-            None => {
+            Some(_) if !store.replaces => {}
+            _ => {
                 store.objects.insert(name.to_owned(), object);
             }
         }
         fault.map_or(Ok(()), |fault| Err((fault.error)()))
+    }
+
+    /// The same store, which replaces objects from now on: for tests of what finds that.
+    #[cfg(test)]
+    pub(super) fn replacing(&self) -> &Self {
+        self.lock().replaces = true;
+        self
     }
 
     fn next_id(&self) -> u64 {

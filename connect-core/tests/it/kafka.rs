@@ -1,6 +1,7 @@
 //! The Kafka source, sink and dead letter queue against one real broker.
 
 mod cluster;
+mod conformance;
 mod corrupt;
 mod driver;
 mod groups;
@@ -8,5 +9,6 @@ mod members;
 mod memory;
 mod proxy;
 mod reading;
+mod rights;
 mod security;
 mod writing;

@@ -21,7 +21,10 @@ use std::{
     io::{self, ErrorKind},
     os::unix::fs::MetadataExt,
     path::{Path, PathBuf},
-    sync::atomic::{AtomicUsize, Ordering},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicUsize, Ordering},
+    },
 };
 
 pub(super) const PROOFS: &str = ".connect";
@@ -81,7 +84,7 @@ impl Store for FsStore {
         blocking(move || {
             let mut writing = Writing::begin(&root, &object)?;
             writing.append(&bytes)?;
-            writing.publish(last)
+            writing.publish(last).map(drop)
         })
         .await
     }
@@ -106,6 +109,14 @@ impl Store for FsStore {
             names.iter().filter_map(|name| Some(self.root.join(name).parent()?.join(PROOFS))).collect();
         let stem = stem.to_owned();
         blocking(move || dirs.iter().try_for_each(|dir| sweep(dir, &stem, from))).await
+    }
+
+    async fn sweep(&self, dir: &str, partitions: Vec<(String, i64)>) -> Result<(), StoreError> {
+        let (dir, given_up) = (self.root.join(dir), GivenUp::default());
+        let stopped = given_up.flag();
+        let done = blocking(move || sweep_below(&dir, &partitions, &stopped)).await;
+        drop(given_up);
+        done
     }
 
     async fn remove(&self, name: &str) -> Result<(), StoreError> {
@@ -182,10 +193,14 @@ impl Writing {
         Ok(())
     }
 
-    fn publish(&mut self, last: i64) -> Result<(), StoreError> {
+    /// Returns the length of the object.
+    fn publish(&mut self, last: i64) -> Result<u64, StoreError> {
+        let mut len = 0;
         self.with_file(|file| {
             file.set_len(self.len)?;
-            file.sync_all()
+            file.sync_all()?;
+            len = file.metadata()?.len();
+            Ok(())
         })?;
         self.file = None;
         if self.path.extension().is_some_and(|end| end == UNFINISHED) {
@@ -204,7 +219,8 @@ impl Writing {
         sync_dir(&self.path)?;
         fs::hard_link(&self.path, &self.target)?;
         self.linked = true;
-        Ok(sync_dir(&self.target)?)
+        sync_dir(&self.target)?;
+        Ok(len)
     }
 }
 
@@ -220,10 +236,10 @@ impl Drop for Writing {
 struct FsUpload(Option<Writing>);
 
 impl FsUpload {
-    async fn with(
+    async fn with<T: Send + 'static>(
         &mut self,
-        work: impl FnOnce(&mut Writing) -> Result<(), StoreError> + Send + 'static,
-    ) -> Result<(), StoreError> {
+        work: impl FnOnce(&mut Writing) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, StoreError> {
         let mut writing =
             self.0.take().ok_or_else(|| StoreError::new(Answer::Gone, "the file was given up"))?;
         let (writing, done) = blocking(move || {
@@ -246,7 +262,7 @@ impl Upload for FsUpload {
         self.with(move |writing| writing.append(&bytes)).await
     }
 
-    async fn complete(&mut self, last: i64) -> Result<(), StoreError> {
+    async fn complete(&mut self, last: i64) -> Result<u64, StoreError> {
         self.with(move |writing| writing.publish(last)).await
     }
 
@@ -332,10 +348,11 @@ fn find(target: &Path, id: NoteId) -> Result<Option<Found>, StoreError> {
         {
             // Who linked it may have died before the name was durable, and on our word the offset moves.
             sync_dir(target)?;
-            return Ok(Some(Found { id: Some(id), first: Some(proof.first), last: Some(proof.last) }));
+            let (first, last) = (Some(proof.first), Some(proof.last));
+            return Ok(Some(Found { id: Some(id), first, last, len: object.len() }));
         }
     }
-    Ok(Some(Found { id: None, first: None, last: None }))
+    Ok(Some(Found { id: None, first: None, last: None, len: object.len() }))
 }
 
 fn walk(root: &Path, dir: &Path, stem: &str, names: &mut Vec<String>) -> Result<(), StoreError> {
@@ -365,6 +382,47 @@ fn sweep(dir: &Path, stem: &str, from: i64) -> Result<(), StoreError> {
             && e.kind() != ErrorKind::NotFound
         {
             return Err(e.into());
+        }
+    }
+    Ok(())
+}
+
+/// Tells a walk that nobody waits for it any more, when it is dropped.
+#[derive(Default)]
+struct GivenUp(Arc<AtomicBool>);
+
+impl GivenUp {
+    fn flag(&self) -> Arc<AtomicBool> {
+        Arc::clone(&self.0)
+    }
+}
+
+impl Drop for GivenUp {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
+/// Sweeps every directory of proofs below `dir`. What is at or above a partition's committed offset stays: the range of
+/// its note, or of whoever else has it by now.
+fn sweep_below(dir: &Path, partitions: &[(String, i64)], stopped: &AtomicBool) -> Result<(), StoreError> {
+    let entries = match fs::read_dir(dir) {
+        Ok(entries) => entries,
+        Err(e) if e.kind() == ErrorKind::NotFound => return Ok(()),
+        Err(e) => return Err(e.into()),
+    };
+    for entry in entries {
+        if stopped.load(Ordering::Relaxed) {
+            return Ok(());
+        }
+        let entry = entry?;
+        // Links are not followed: what they lead to is somebody else's.
+        if !entry.file_type()?.is_dir() {
+            continue;
+        }
+        match entry.file_name() == PROOFS {
+            true => partitions.iter().try_for_each(|(stem, from)| sweep(&entry.path(), stem, *from))?,
+            false => sweep_below(&entry.path(), partitions, stopped)?,
         }
     }
     Ok(())
@@ -405,7 +463,7 @@ mod tests {
         assert_eq!(again.unwrap_err().answer, Answer::Exists);
         assert_eq!(fs::read_to_string(dir.path().join(name)).unwrap(), "one\ntwo\n");
         let found = store.stat(name, ID).await.unwrap();
-        assert_eq!(found, Some(Found { id: Some(ID), first: Some(10), last: Some(12) }));
+        assert_eq!(found, Some(Found { id: Some(ID), first: Some(10), last: Some(12), len: 8 }));
         assert_eq!(store.stat("a/none", ID).await.unwrap(), None);
     }
 
@@ -505,12 +563,61 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn the_start_up_check_accepts_a_directory_and_leaves_it_empty() {
+    async fn the_start_up_check_accepts_a_directory_and_leaves_no_file() {
         let (dir, store) = store();
         probe(&store, "topics", true, false).await.unwrap();
         let left: Vec<_> =
             fs::read_dir(dir.path().join("topics")).unwrap().map(|e| e.unwrap().file_name()).collect();
-        assert_eq!(left, [PROOFS]);
-        assert!(entries(&dir.path().join("topics").join(PROOFS)).unwrap().is_empty());
+        assert_eq!(left, [PROOFS], "nothing is where readers look");
+        let hidden = dir.path().join("topics").join(PROOFS);
+        assert_eq!(entries(&hidden).unwrap(), [hidden.join(PROOFS)]);
+        assert!(entries(&hidden.join(PROOFS)).unwrap().is_empty());
+    }
+
+    #[tokio::test]
+    async fn leftovers_of_committed_ranges_go_in_directories_that_are_no_longer_written() {
+        let (dir, store) = store();
+        for name in ["topics/2025/t+0+0000000010-0.json", "topics/2026/t+0+0000000020-0.json"] {
+            store.put(&object(name), 12, "old\n".into()).await.unwrap();
+        }
+        let hidden = dir.path().join("topics/2025").join(PROOFS);
+        fs::write(hidden.join("t+0+0000000005-0.json.00000000000000ab.00000000000000cd.part"), "cut")
+            .unwrap();
+        fs::write(hidden.join("t+1+0000000005-0.json.00000000000000ab.00000000000000cd.part"), "theirs")
+            .unwrap();
+        store.sweep("topics", vec![("t+0+".to_owned(), 20)]).await.unwrap();
+        let left: Vec<String> = entries(&hidden).unwrap().iter().map(|path| file_name(path)).collect();
+        assert_eq!(
+            left,
+            ["t+1+0000000005-0.json.00000000000000ab.00000000000000cd.part"],
+            "of another owner"
+        );
+        let links = |name: &str| fs::metadata(dir.path().join(name)).unwrap().nlink();
+        assert_eq!(links("topics/2025/t+0+0000000010-0.json"), 1, "deleting it frees its blocks");
+        assert_eq!(
+            links("topics/2026/t+0+0000000020-0.json"),
+            2,
+            "the range at the committed offset keeps its proof"
+        );
+        store.sweep("nowhere", vec![("t+0+".to_owned(), 20)]).await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn what_a_killed_start_up_check_left_goes_at_a_later_start() {
+        let (dir, store) = store();
+        let hidden = dir.path().join("topics").join(PROOFS);
+        fs::create_dir_all(&hidden).unwrap();
+        let young = format!("_connect-probe-{}-00000000000000cd", jiff::Timestamp::now().as_second());
+        for name in ["_connect-probe-1700000000-00000000000000ab", &young, "t+0+0000000000-0.json.x.part"] {
+            fs::write(hidden.join(name), "left over").unwrap();
+        }
+        probe(&store, "topics", false, false).await.unwrap();
+        let mut left: Vec<String> = entries(&hidden).unwrap().iter().map(|path| file_name(path)).collect();
+        left.sort();
+        assert_eq!(
+            left,
+            [PROOFS, &young, "t+0+0000000000-0.json.x.part"],
+            "another task may need the young one"
+        );
     }
 }

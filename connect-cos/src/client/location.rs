@@ -1,7 +1,11 @@
 //! `store.url`, and how it becomes a store.
 
 use super::{Store, fs::FsStore};
-use crate::{config::CosConfig, error::StoreError, room::Allowed};
+use crate::{
+    config::{Checksum, CosConfig},
+    error::StoreError,
+    room::Allowed,
+};
 use connect_core::config::Problems;
 use std::{path::PathBuf, sync::Arc};
 
@@ -84,6 +88,13 @@ impl Location {
         if config.endpoint.as_ref().is_some_and(|endpoint| endpoint.contains(['?', '#'])) {
             problems.add("store.endpoint", "an address has no query and no fragment");
         }
+        let known = |endpoint: &str| endpoint.starts_with("http://") || endpoint.starts_with("https://");
+        if config.endpoint.as_ref().is_some_and(|endpoint| !known(endpoint)) {
+            problems.add("store.endpoint", "write the scheme too: https:// or http:// in front");
+        }
+        if matches!(self, Self::Cos { .. }) && config.checksum == Checksum::Crc32c {
+            problems.add_allowed("store.checksum.algorithm", "COS does not know it", "auto, none or md5");
+        }
         if matches!(self, Self::Cos { .. }) && config.endpoint.is_none() {
             problems
                 .add("store.endpoint", "required for cos://, such as https://cos.ap-guangzhou.myqcloud.com");
@@ -99,13 +110,17 @@ impl Location {
         match self {
             Self::File(root) => Ok(Arc::new(FsStore::new(root.clone()))),
             #[cfg(feature = "s3")]
-            Self::S3 { bucket, root } => super::opendal_store::s3(bucket, root, config),
+            Self::S3 { bucket, root } => {
+                super::renewing::Renewing::shared(bucket, root, config, super::opendal_store::s3)
+            }
             #[cfg(not(feature = "s3"))]
             Self::S3 { .. } => {
                 Err(StoreError::new(crate::error::Answer::Fatal, "built without the feature `s3`"))
             }
             #[cfg(feature = "cos")]
-            Self::Cos { bucket, root } => super::opendal_store::cos(bucket, root, config),
+            Self::Cos { bucket, root } => {
+                super::renewing::Renewing::shared(bucket, root, config, super::opendal_store::cos)
+            }
             #[cfg(not(feature = "cos"))]
             Self::Cos { .. } => {
                 Err(StoreError::new(crate::error::Answer::Fatal, "built without the feature `cos`"))

@@ -6,6 +6,10 @@ mod location;
 #[cfg(any(feature = "s3", feature = "cos"))]
 mod opendal_store;
 mod probe;
+#[cfg(any(feature = "s3", feature = "cos"))]
+pub(crate) mod refusal;
+#[cfg(any(feature = "s3", feature = "cos"))]
+mod renewing;
 
 pub(crate) use location::Location;
 pub(crate) use probe::probe;
@@ -31,6 +35,8 @@ pub(crate) struct Found {
     pub(crate) first: Option<i64>,
     /// Not known for objects of several parts: their metadata is fixed before their end is.
     pub(crate) last: Option<i64>,
+    /// Bytes in it.
+    pub(crate) len: u64,
 }
 
 /// A place for objects that publishes whole objects, and never over an existing one.
@@ -50,7 +56,8 @@ pub(crate) trait Store: Send + Sync + 'static {
     /// Begins an object of several parts. Nothing is visible before [`Upload::complete`].
     async fn begin(&self, object: &Object) -> Result<Box<dyn Upload>, StoreError>;
 
-    /// Publishes a whole object, atomically and only if there is none of that name.
+    /// Publishes a whole object, atomically and only if there is none of that name. Success means that the store
+    /// gave proof of it; without one the answer is [`Unconfirmed`](crate::error::Answer::Unconfirmed).
     async fn put(&self, object: &Object, last: i64, bytes: Bytes) -> Result<(), StoreError>;
 
     /// What there is under a name. `id`: whose object is hoped for (a file system can only say yes or no).
@@ -62,6 +69,12 @@ pub(crate) trait Store: Send + Sync + 'static {
     /// The ranges of a partition (`stem` as in [`list`](Self::list)) below offset `from` are committed: what helps
     /// to tell whose their objects are may go, and so may their leftovers, in the directories of `names`.
     async fn settle(&self, names: &[String], stem: &str, from: i64) -> Result<(), StoreError>;
+
+    /// Partitions came, each as its stem (as in [`settle`](Self::settle)) and the offset that is committed: what helped
+    /// to tell whose the objects of their ranges below are may go, wherever below `dir` it lies.
+    async fn sweep(&self, _dir: &str, _partitions: Vec<(String, i64)>) -> Result<(), StoreError> {
+        Ok(())
+    }
 
     /// Removes an object. Only for the start-up check's own.
     async fn remove(&self, name: &str) -> Result<(), StoreError>;
@@ -77,7 +90,8 @@ pub(crate) trait Upload: Send {
     async fn part(&mut self, bytes: Bytes) -> Result<(), StoreError>;
 
     /// Publishes the object, atomically and only if there is none of that name. May be called again after an error.
-    async fn complete(&mut self, last: i64) -> Result<(), StoreError>;
+    /// Returns the length of the object that is there; a store that does not tell is asked.
+    async fn complete(&mut self, last: i64) -> Result<u64, StoreError>;
 
     /// Gives it up and frees what the store keeps of it, as far as that works.
     async fn abort(&mut self);

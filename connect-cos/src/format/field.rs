@@ -14,6 +14,9 @@ pub(crate) enum Scalar {
 }
 
 /// Finds the field at `path`. A key that occurs twice counts as its last occurrence, as in most parsers.
+///
+/// A key with dots, such as the ones that `Flatten` makes, is found by the same path: `a.b` is the field `b` of `a` as
+/// well as the field `a.b`. Where both have a value the nested one counts, since a path with dots means that first.
 pub(crate) fn find(json: &[u8], path: &[String]) -> Result<Scalar, serde_json::Error> {
     let mut reader = serde_json::Deserializer::from_slice(json);
     let found = Step { path }.deserialize(&mut reader)?;
@@ -55,11 +58,16 @@ impl<'de> Visitor<'de> for Step<'_> {
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Scalar, A::Error> {
         let mut found = Scalar::None;
+        // How much of the path the key of `found` stands for: the less, the deeper the value was nested.
+        let mut of = usize::MAX;
         while let Some(key) = map.next_key::<Cow<'de, str>>()? {
-            if key == self.path[0] {
-                found = map.next_value_seed(Step { path: &self.path[1..] })?;
-            } else {
+            let Some(taken) = keys_in(&key, self.path) else {
                 let _: IgnoredAny = map.next_value()?;
+                continue;
+            };
+            let value = map.next_value_seed(Step { path: &self.path[taken..] })?;
+            if taken == of || found == Scalar::None || (taken < of && value != Scalar::None) {
+                (found, of) = (value, taken);
             }
         }
         Ok(found)
@@ -95,6 +103,19 @@ impl<'de> Visitor<'de> for Step<'_> {
     }
 }
 
+/// How many keys of the path's beginning, joined by dots, make this key. `None`: it is another key.
+fn keys_in(key: &str, path: &[String]) -> Option<usize> {
+    let mut rest = key;
+    for (at, name) in path.iter().enumerate() {
+        rest = rest.strip_prefix(name.as_str())?;
+        if rest.is_empty() {
+            return Some(at + 1);
+        }
+        rest = rest.strip_prefix('.')?;
+    }
+    None
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -114,6 +135,23 @@ mod tests {
         for path in ["a.z", "a.o", "a.l", "a.b.c", "gone", "a.gone"] {
             assert_eq!(at(json, path), Scalar::None, "{path}");
         }
+    }
+
+    #[test]
+    fn a_key_with_dots_is_found_and_a_nested_value_wins() {
+        for (json, want) in [
+            (r#"{"p.net":"us"}"#, Some("us")),
+            (r#"{"p":{"net":"deep"},"p.net":"flat"}"#, Some("deep")),
+            (r#"{"p.net":"flat","p":{"net":"deep"}}"#, Some("deep")),
+            (r#"{"p.net":"flat","p":{"net":null}}"#, Some("flat")),
+            (r#"{"p":{},"p.net":"flat"}"#, Some("flat")),
+            (r#"{"p.net.":"x","p.nets":"x","p.ne":"x",".net":"x"}"#, None),
+        ] {
+            let want = want.map_or(Scalar::None, |text| Scalar::Text(text.into()));
+            assert_eq!(at(json, "p.net"), want, "{json}");
+        }
+        assert_eq!(at(r#"{"a":{"b.c":1}}"#, "a.b.c"), Scalar::Text("1".into()));
+        assert_eq!(at(r#"{"a.b":{"c":2}}"#, "a.b.c"), Scalar::Text("2".into()));
     }
 
     #[test]

@@ -72,8 +72,8 @@ impl Partition {
         if range.checking > 0 {
             return false;
         }
-        if !rebuild.whole && rebuild.note.files > 0 {
-            // Not one of its records came.
+        if !rebuild.whole && self.lost_below > rebuild.note.first {
+            // Not one of its records came, and some were lost.
             self.survey(turn);
             return false;
         }
@@ -259,7 +259,8 @@ impl Partition {
             if !writes {
                 return None;
             }
-            if !rebuild.whole && offset > rebuild.note.first {
+            // A first record that comes later is a hole that compaction made, unless records were lost.
+            if !rebuild.whole && self.lost_below > rebuild.note.first {
                 self.survey(turn);
                 return Some(Took::Wait);
             }

@@ -3,7 +3,11 @@
 #![allow(clippy::unwrap_used, reason = "a failed expectation fails the test")]
 
 mod conformance;
+mod cos_server;
+mod fault_target;
+mod faults;
 mod memory;
+mod refusals;
 mod s3;
 mod server;
 

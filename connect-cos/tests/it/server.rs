@@ -9,14 +9,16 @@ use s3s_fs::FileSystem;
 use std::{
     path::PathBuf,
     sync::{
-        Arc,
-        atomic::{AtomicUsize, Ordering},
+        Arc, Mutex,
+        atomic::{AtomicBool, AtomicUsize, Ordering},
     },
 };
 use tokio::task::JoinSet;
 
 pub(crate) const BUCKET: &str = "bucket";
 pub(crate) const KEY: &str = "access";
+/// Another key with the same secret.
+pub(crate) const NEXT_KEY: &str = "next-access";
 pub(crate) const SECRET: &str = "a-secret-of-the-tests";
 
 /// What the server does wrong.
@@ -26,6 +28,10 @@ pub(crate) struct Faults {
     pub(crate) lose_answers: AtomicUsize,
     /// The next so many requests are refused with 503 before any effect.
     pub(crate) busy: AtomicUsize,
+    /// The access key that is refused, and with which status, code and sentence.
+    pub(crate) refused: Mutex<Option<(&'static str, u16, &'static str, &'static str)>>,
+    /// Whether writes need a checksum, as in a bucket with object lock.
+    pub(crate) wants_checksum: AtomicBool,
     /// Completions of multipart uploads.
     pub(crate) completions: AtomicUsize,
 }
@@ -44,7 +50,9 @@ impl Server {
         let root = tempfile::tempdir().unwrap();
         std::fs::create_dir(root.path().join(BUCKET)).unwrap();
         let mut builder = S3ServiceBuilder::new(FileSystem::new(root.path()).unwrap());
-        builder.set_auth(SimpleAuth::from_single(KEY, SECRET));
+        let mut auth = SimpleAuth::from_single(KEY, SECRET);
+        auth.register(NEXT_KEY.to_owned(), SECRET.into());
+        builder.set_auth(auth);
         let overwrites = (!conditional).then(|| root.path().to_owned());
         let (service, faults) = (builder.build(), Arc::new(Faults::default()));
         let shared = Arc::clone(&faults);
@@ -76,9 +84,13 @@ async fn answer(
     request: Request,
 ) -> Response {
     // The start-up check is spared: what fails is what comes after it.
-    let spared = request.uri().path().contains("_connect-probe");
+    let uri = request.uri();
+    let spared = [Some(uri.path()), uri.query()].into_iter().flatten().any(|part| part.contains(".connect"));
     if !spared && take(&faults.busy) {
         return Response::builder().status(503).body(Body::empty()).unwrap();
+    }
+    if let Some(refusal) = refused(&faults, &request) {
+        return refusal;
     }
     let completes =
         request.method() == "POST" && request.uri().query().is_some_and(|query| query.contains("uploadId"));
@@ -97,4 +109,21 @@ async fn answer(
         return Response::builder().status(500).body(Body::empty()).unwrap();
     }
     response.map(Body::new)
+}
+
+/// The answer to a request with the wrong key, or without the checksum that is wanted.
+fn refused(faults: &Faults, request: &Request) -> Option<Response> {
+    let error = |status, code: &str, sentence: &str| {
+        let body = format!("<Error><Code>{code}</Code><Message>{sentence}</Message></Error>");
+        Response::builder().status(status).body(Body::from(body)).unwrap()
+    };
+    let header = |name: &str| request.headers().get(name).and_then(|value| value.to_str().ok());
+    if let Some((key, status, code, sentence)) = *faults.refused.lock().unwrap()
+        && header("authorization").is_some_and(|text| text.contains(&format!("Credential={key}/")))
+    {
+        return Some(error(status, code, sentence));
+    }
+    let wants = faults.wants_checksum.load(Ordering::SeqCst) && request.method() == "PUT";
+    let has = header("content-md5").or(header("x-amz-checksum-crc32c")).is_some();
+    (wants && !has).then(|| error(400, "InvalidRequest", "Content-MD5 HTTP header is required"))
 }

@@ -5,7 +5,10 @@ use memchr::memmem;
 use serde::Deserialize;
 use std::time::Duration;
 
-use super::encode::Action;
+use super::{
+    blame::{Sent, blame},
+    encode::Action,
+};
 
 /// Where `errors` stands in an answer: behind `took` and, with ingest pipelines, `ingest_took`.
 const HEAD_BYTES: usize = 256;
@@ -15,6 +18,44 @@ pub(crate) fn all_succeeded(beginning: &[u8]) -> bool {
     let head = &beginning[..beginning.len().min(HEAD_BYTES)];
     let head = memmem::find(head, b"\"items\"").map_or(head, |items| &head[..items]);
     memmem::find(head, b"\"errors\":false").is_some()
+}
+
+/// Counts the items of an answer in which every item succeeded, without parsing it.
+///
+/// Each item has one member `status`, and nothing else reads `"status":` in JSON: inside a text, be it an id or the name
+/// of an index, its second quote would stand behind a backslash. Servers write no blank in front of the colon; where a
+/// gateway does, too few are counted, and the request is sent again.
+#[derive(Debug, Default)]
+pub(crate) struct ItemCount {
+    items: usize,
+    /// The last bytes seen, one fewer than the token has.
+    tail: Vec<u8>,
+}
+
+const STATUS: &[u8] = b"\"status\":";
+
+impl ItemCount {
+    /// Counts in the next part of the answer.
+    pub(crate) fn add(&mut self, part: &[u8]) {
+        let border = STATUS.len() - 1;
+        let seen = self.tail.len();
+        self.tail.extend_from_slice(&part[..part.len().min(border)]);
+        // What lies across the border; what lies in the part is counted there.
+        let across = memmem::find_iter(&self.tail, STATUS).filter(|at| *at < seen).count();
+        self.items += across + memmem::find_iter(part, STATUS).count();
+        if part.len() >= border {
+            self.tail.clear();
+            self.tail.extend_from_slice(&part[part.len() - border..]);
+        } else {
+            let excess = self.tail.len().saturating_sub(border);
+            self.tail.drain(..excess);
+        }
+    }
+
+    /// Items so far.
+    pub(crate) fn items(&self) -> usize {
+        self.items
+    }
 }
 
 /// An answer with failures, item by item.
@@ -71,7 +112,12 @@ pub(crate) enum Success {
 
 impl Item<'_> {
     /// Success, or why not.
-    pub(crate) fn verdict(self, action: Action, wait: Option<Duration>) -> Result<Success, Failure> {
+    pub(crate) fn verdict(
+        self,
+        action: Action,
+        sent: Sent<'_>,
+        wait: Option<Duration>,
+    ) -> Result<Success, Failure> {
         let (conflict_is_success, reply) = match self {
             // An update without a version conflicts with others at the same moment: it goes again.
             Self::Update(reply) => (false, reply),
@@ -79,19 +125,27 @@ impl Item<'_> {
         };
         match reply.status {
             200..=299 => Ok(Success::Written),
-            // Deleting what is not there: not even for `errors` a failure.
-            404 if action == Action::Delete && reply.error.is_none() => Ok(Success::Written),
+            // Deleting what is not there: not even for `errors` a failure, unless there is no index either.
+            404 if action == Action::Delete && reply.is_gone() => Ok(Success::Written),
             409 if conflict_is_success => Ok(Success::AlreadyPresent),
             status => {
                 let cause = reply.error.unwrap_or_default();
-                Err(Failure::Item {
-                    status,
-                    kind: cause.kind.to_string(),
-                    reason: shortened(&cause.to_string()),
-                    wait,
-                })
+                let blame = blame(status, &cause, sent);
+                Err(Failure::Item { status, blame, reason: shortened(&cause.to_string()), wait })
             }
         }
+    }
+
+    /// What the body asked for.
+    #[cfg(test)]
+    pub(crate) fn action(&self) -> Action {
+        if matches!(self, Self::Delete(_)) { Action::Delete } else { Action::Write }
+    }
+}
+
+impl Reply<'_> {
+    fn is_gone(&self) -> bool {
+        self.error.as_ref().is_none_or(|cause| cause.kind() == "index_not_found_exception")
     }
 }
 
@@ -113,7 +167,8 @@ mod tests {
         let answer = format!(r#"{{"took":1,"errors":true,"items":[{item}]}}"#);
         let answer: Answer<'_> = serde_json::from_str(&answer).unwrap();
         let item = answer.items.into_iter().next().unwrap();
-        item.verdict(action, None).map_err(|failure| Error::from(failure).class())
+        let sent = Sent { value: Some(b"{}"), alone: false };
+        item.verdict(action, sent, None).map_err(|failure| Error::from(failure).class())
     }
 
     #[test]
@@ -137,8 +192,36 @@ mod tests {
         check("index", 503, "unavailable_shards_exception", Err(Class::Retriable));
         check("index", 403, "cluster_block_exception", Err(Class::Retriable));
         check("index", 404, "index_not_found_exception", Err(Class::Retriable));
-        check("delete", 404, "index_not_found_exception", Err(Class::Retriable));
+        check("delete", 404, "index_not_found_exception", Ok(Success::Written));
+        check("delete", 404, "alias_not_found_exception", Err(Class::Retriable));
         check("index", 413, "", Err(Class::Poison));
+    }
+
+    #[test]
+    fn items_are_counted_wherever_parts_end_and_whatever_ids_hold() {
+        let item = r#"{"index":{"_index":"a","_id":"x\"status\":1","result":"status","status":201}},"#;
+        let answer = format!(r#"{{"took":1,"errors":false,"items":[{}]}}"#, item.repeat(7));
+        for size in 1..answer.len() {
+            let mut count = ItemCount::default();
+            answer.as_bytes().chunks(size).for_each(|part| count.add(part));
+            assert_eq!(count.items(), 7, "parts of {size} bytes");
+        }
+    }
+
+    #[test]
+    fn half_a_surrogate_pair_in_a_reason_hides_neither_status_nor_type() {
+        let reason = r#"Preview of field's value: 'cut \ud83d'"#;
+        let error = format!(
+            r#"{{"type":"mapper_parsing_exception","reason":"{reason}","caused_by":{{"type":"x","reason":"{reason}"}}}}"#
+        );
+        let item = format!(r#"{{"index":{{"_index":"i","_id":"\ud83d","status":400,"error":{error}}}}}"#);
+        assert_eq!(verdict(&item, Action::Write), Err(Class::Poison));
+        let refusal = format!(r#"{{"error":{error},"status":400}}"#);
+        assert!(reason_of(&refusal).starts_with("mapper_parsing_exception: Preview"));
+    }
+
+    fn reason_of(body: &str) -> String {
+        reason(body.as_bytes())
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use connect_core::testing::http::{HttpServer, Reply, Request};
 use serde_json::{Value, json};
 use std::{
-    collections::{BTreeMap, HashMap, VecDeque},
+    collections::{BTreeMap, BTreeSet, HashMap, VecDeque},
     sync::{Arc, Mutex, MutexGuard},
 };
 
@@ -18,6 +18,14 @@ pub(crate) struct Memory {
     pub(crate) faults: HashMap<String, VecDeque<u16>>,
     /// The next requests that write get these answers, carried out (`true`) or not.
     pub(crate) requests_fail: VecDeque<(bool, Reply)>,
+    /// Of the next so many requests only the first half of the rows is carried out and answered, as a success.
+    pub(crate) halves: usize,
+    /// Rows that came with others are refused as losers of a race for the mapping, once per id.
+    pub(crate) races: BTreeSet<String>,
+    /// The type and the reason of what is refused with status 400 for every row.
+    pub(crate) broken: Option<(&'static str, &'static str)>,
+    /// Requests with this text are too large.
+    pub(crate) too_large: Option<String>,
     /// Ids that were refused for good.
     pub(crate) refused: Vec<String>,
     /// Rows that were sent again though their fate had been told.
@@ -27,6 +35,20 @@ pub(crate) struct Memory {
     /// The number of rows in each request that was looked into.
     pub(crate) requests: Vec<usize>,
     told: HashMap<String, usize>,
+}
+
+impl Memory {
+    /// The answer for a row that is refused though its document is sound.
+    fn refusal(&mut self, id: &str) -> Option<Value> {
+        let (kind, reason) = match self.broken {
+            Some(broken) => broken,
+            None if self.races.remove(id) => {
+                ("illegal_argument_exception", "mapper [mag] cannot be changed from type [long] to [float]")
+            }
+            None => return None,
+        };
+        Some(json!({"_index": "t", "_id": id, "status": 400, "error": {"type": kind, "reason": reason}}))
+    }
 }
 
 /// A cluster of one node.
@@ -58,6 +80,15 @@ fn answer(request: &Request, memory: &mut Memory) -> Reply {
         ("GET", "/") => {
             Reply::json(200, r#"{"version":{"number":"8.1.0"},"tagline":"You Know, for Search"}"#)
         }
+        ("POST", "/_bulk")
+            if memory.too_large.as_ref().is_some_and(|text| request.text().contains(text.as_str())) =>
+        {
+            Reply::new(413)
+        }
+        ("POST", "/_bulk") if memory.halves > 0 => {
+            memory.halves -= 1;
+            bulk(&half(&request.text()), memory)
+        }
         ("POST", "/_bulk") => match memory.requests_fail.pop_front() {
             None => bulk(&request.text(), memory),
             Some((carried_out, reply)) => {
@@ -69,6 +100,12 @@ fn answer(request: &Request, memory: &mut Memory) -> Reply {
         },
         _ => Reply::json(404, r#"{"error":{"type":"index_not_found_exception","reason":"no such index"}}"#),
     }
+}
+
+/// The first half of a body without deletions: two lines a row.
+fn half(body: &str) -> String {
+    let rows = body.lines().count() / 2;
+    body.split_inclusive('\n').take(rows.div_ceil(2) * 2).collect()
 }
 
 fn bulk(body: &str, memory: &mut Memory) -> Reply {
@@ -85,13 +122,20 @@ fn bulk(body: &str, memory: &mut Memory) -> Reply {
             memory.doubled.push(id.clone());
         }
         ids.push(id.clone());
+        if let Some(error) = memory.refusal(&id) {
+            items.push((operation.clone(), id, 400, Some(error)));
+            continue;
+        }
         let status = item(&id, &row, document, memory);
-        items.push((operation.clone(), id, status));
+        items.push((operation.clone(), id, status, None));
     }
     memory.requests.push(items.len());
-    let errors = items.iter().any(|(.., status)| *status >= 300);
-    let items: Vec<Value> =
-        items.into_iter().map(|(operation, id, status)| json!({operation: reply(&id, status)})).collect();
+    let errors = items.iter().any(|(_, _, status, _)| *status >= 300);
+    let each = items.into_iter().map(|(operation, id, status, error)| {
+        let answer = error.unwrap_or_else(|| reply(&id, status));
+        json!({operation: answer})
+    });
+    let items: Vec<Value> = each.collect();
     // In the order in which Elasticsearch writes it.
     Reply::json(200, format!("{{\"took\":3,\"errors\":{errors},\"items\":{}}}", Value::from(items)))
 }

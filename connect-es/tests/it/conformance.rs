@@ -49,6 +49,7 @@ impl SinkHarness for Harness {
             verbatim: false,
             ordered: false,
             faults: true,
+            answers_per_row: true,
             retry_after: true,
             patience: Duration::from_secs(3), // here time is real
             ..Capabilities::default()
@@ -67,6 +68,10 @@ impl SinkHarness for Harness {
 
     async fn fail_next(&self, n: usize, how: Fault) {
         let mut memory = self.0.memory();
+        if how == Fault::HalfAnswered {
+            memory.halves += n;
+            return;
+        }
         for _ in 0..n {
             memory.requests_fail.push_back(match how {
                 Fault::Busy(wait) => {

@@ -159,16 +159,13 @@ async fn a_request_that_is_too_large_is_halved_down_to_the_row_to_blame() {
         log.append("t", 0, format!("{{\"n\":{n}}}"));
     }
     log.finish();
-    cluster.server.push(Reply::json(200, r#"{"version":{"number":"8.1.0"}}"#));
-    // All four, the front half, its first row alone; then all is well.
-    for _ in 0..3 {
-        cluster.server.push(Reply::new(413));
-    }
+    cluster.memory().too_large = Some("{\"n\":0}".to_owned());
     let mut config = config(&cluster);
     config.in_flight = 1;
     let status = run(pipeline(&log, config, &letters)).await;
     assert_eq!((status.counts().delivered, status.counts().dead_lettered), (3, 1), "{status:?}");
-    assert_eq!(cluster.memory().requests, [1, 2]);
+    // All four, the front half, its first row, which waits for another to get through, and once more.
+    assert_eq!(cluster.memory().requests.iter().sum::<usize>(), 3);
     let letters = letters.0.lock().unwrap();
     assert!(letters[&0].contains("413") && letters[&0].contains("bulk.size.bytes"), "{letters:?}");
 }
@@ -192,4 +189,74 @@ async fn wrong_credentials_stop_the_task_at_the_start() {
         "{error}"
     );
     assert_eq!(log.committed("group", "t", 0), None);
+}
+
+fn quakes(count: i64) -> MemoryLog {
+    let log = MemoryLog::new();
+    log.topic("t", 1);
+    for n in 0..count {
+        log.append("t", 0, format!("{{\"mag\":{n}.5}}"));
+    }
+    log
+}
+
+#[tokio::test]
+async fn rows_that_lose_a_race_for_the_mapping_are_sent_again_and_written() {
+    let cluster = Cluster::start().await;
+    let (log, letters) = (quakes(100), Letters::default());
+    log.finish();
+    cluster.memory().races = [3, 50, 99].map(|n| format!("t+0+{n}")).into();
+    let status = run(pipeline(&log, config(&cluster), &letters)).await;
+    assert_eq!((status.counts().delivered, status.counts().dead_lettered), (100, 0), "{status:?}");
+    assert_eq!(cluster.memory().requests, [100, 3]);
+}
+
+#[tokio::test]
+async fn what_speaks_of_the_index_waits_with_advice_until_somebody_acts() {
+    for (kind, reason, advice) in [
+        (
+            "validation_exception",
+            "this action would add [2] shards, maximum normal shards open",
+            "max_shards_per_node",
+        ),
+        ("index_closed_exception", "closed", "open the index"),
+        ("illegal_argument_exception", "no write index is defined for alias [t]", "is_write_index"),
+        ("illegal_argument_exception", "pipeline with id [p] does not exist", "ingest pipeline"),
+        (
+            "illegal_argument_exception",
+            "only write ops with an op_type of create are allowed in data streams",
+            "write.method=create",
+        ),
+        ("illegal_argument_exception", "nobody has seen this before", "nobody has seen this before"),
+    ] {
+        let cluster = Cluster::start().await;
+        let (log, letters) = (quakes(20), Letters::default());
+        cluster.memory().broken = Some((kind, reason));
+        let handle = pipeline(&log, config(&cluster), &letters).build().unwrap().start();
+        let told = |status: &Status| {
+            let error = status.tasks[0].retrying.as_ref();
+            error.is_some_and(|(_, error)| error.contains(advice)) && cluster.server.requests().len() > 5
+        };
+        let waits = tokio::time::timeout(Duration::from_secs(30), handle.wait_until(told));
+        assert!(waits.await.is_ok(), "{reason}: {:?}", handle.status());
+        assert!(log.committed("group", "t", 0).is_none_or(|(offset, _)| offset == 0), "{reason}");
+        cluster.memory().broken = None;
+        log.until_committed("group", "t", 0, 20).await;
+        assert_eq!(handle.shutdown().await.counts().delivered, 20, "{reason}");
+        assert!(letters.0.lock().unwrap().is_empty(), "{reason}");
+    }
+}
+
+#[tokio::test]
+async fn a_gateway_that_refuses_every_request_makes_no_record_poison() {
+    let cluster = Cluster::start().await;
+    let (log, letters) = (quakes(40), Letters::default());
+    cluster.memory().too_large = Some("mag".to_owned());
+    let handle = pipeline(&log, config(&cluster), &letters).build().unwrap().start();
+    let tried = |_: &Status| cluster.server.requests().len() > 60;
+    tokio::time::timeout(Duration::from_secs(30), handle.wait_until(tried)).await.expect("it is tried again");
+    cluster.memory().too_large = None;
+    log.until_committed("group", "t", 0, 40).await;
+    let counts = handle.shutdown().await.counts();
+    assert_eq!((counts.delivered, counts.dead_lettered), (40, 0));
 }

@@ -5,6 +5,7 @@
 mod cluster;
 mod conformance;
 mod faults;
+mod proxied;
 mod real;
 mod replay;
 mod scripted;

@@ -168,3 +168,22 @@ async fn growth_is_fine_without_versions() {
     tokio::time::timeout(Duration::from_secs(60), committed).await.expect("goes on");
     assert_eq!(handle.shutdown().await.state(), TaskState::Stopped);
 }
+
+#[tokio::test]
+async fn one_key_in_two_partitions_stops_and_names_both() {
+    let cluster = Cluster::start().await;
+    let log = MemoryLog::new();
+    log.topic("t", 2);
+    log.append_all("t", 0, (0..10).map(|_| Message::new("{}").key("k")));
+    let handle = pipeline(&log, versioned(&cluster)).build().unwrap().start();
+    log.until_committed("group", "t", 0, 10).await;
+    // Its offset, and so its version, is the lower one.
+    cluster.memory().faults.insert("k".into(), statuses(&[409]));
+    log.append("t", 1, Message::new("{}").key("k"));
+    handle.wait_until(|status| status.state() == TaskState::Failed).await;
+    let status = handle.shutdown().await;
+    for text in ["t-1 at offset 0", "written from t-0", "external.version=none"] {
+        assert!(error(&status).contains(text), "{text} in {}", error(&status));
+    }
+    assert!(log.committed("group", "t", 1).is_none_or(|(offset, _)| offset == 0), "the record stays");
+}

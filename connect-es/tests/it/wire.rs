@@ -35,6 +35,8 @@ struct Seen {
     problems: Vec<String>,
 }
 
+const BEGINNING: &str = r#"{"took":1,"errors":false,"items":["#;
+
 fn serve(stream: TcpStream, seen: &Mutex<Seen>, max: usize) -> std::io::Result<()> {
     let mut reader = BufReader::with_capacity(1024, stream);
     loop {
@@ -69,8 +71,6 @@ fn serve(stream: TcpStream, seen: &Mutex<Seen>, max: usize) -> std::io::Result<(
             }
             if length > max { Some(Act::TooLarge) } else { seen.acts.pop_front() }
         };
-        let success = r#"{"took":1,"errors":false,"items":[]}"#;
-        let success = format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n{success}", success.len());
         match act {
             Some(Act::Reset(bytes)) => {
                 let mut some = vec![0; bytes.min(length)];
@@ -85,16 +85,17 @@ fn serve(stream: TcpStream, seen: &Mutex<Seen>, max: usize) -> std::io::Result<(
                 return Ok(());
             }
             Some(Act::Early) => {
-                // What is answered before it was read may be believed, so it is read.
-                reader.get_mut().write_all(success.as_bytes())?;
+                // The beginning is answered before anything is read.
+                write!(reader.get_mut(), "HTTP/1.1 200 OK\r\nconnection: close\r\n\r\n{BEGINNING}")?;
             }
             _ => {}
         }
         let mut body = vec![0; length];
         reader.read_exact(&mut body)?;
-        note(&body, &mut seen.lock().unwrap());
+        let items = items(note(&body, &mut seen.lock().unwrap()));
+        let success = success(&items);
         match act {
-            Some(Act::Early) => return Ok(()),
+            Some(Act::Early) => return write!(reader.get_mut(), "{items}]}}"),
             Some(Act::Cut) => {
                 reader.get_mut().write_all(&success.as_bytes()[..success.len() / 2])?;
                 return Ok(());
@@ -108,13 +109,24 @@ fn serve(stream: TcpStream, seen: &Mutex<Seen>, max: usize) -> std::io::Result<(
     }
 }
 
-/// Pairs of lines, each action with the document that belongs to it.
-fn note(body: &[u8], seen: &mut Seen) {
+fn items(rows: usize) -> String {
+    vec![r#"{"index":{"status":201}}"#; rows].join(",")
+}
+
+fn success(items: &str) -> String {
+    let body = format!("{BEGINNING}{items}]}}");
+    format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n{body}", body.len())
+}
+
+/// Pairs of lines, each action with the document that belongs to it. Returns how many there are.
+fn note(body: &[u8], seen: &mut Seen) -> usize {
+    let mut rows = 0;
     if body.last() != Some(&b'\n') {
         seen.problems.push("the body does not end with a line feed".to_owned());
     }
     let mut lines = body.split(|byte| *byte == b'\n');
     while let (Some(action), Some(document)) = (lines.next().filter(|line| !line.is_empty()), lines.next()) {
+        rows += 1;
         let json = |text: &[u8]| serde_json::from_slice::<serde_json::Value>(text);
         let (Ok(action), Ok(document)) = (json(action), json(document)) else {
             seen.problems.push(String::from_utf8_lossy(action).into_owned());
@@ -126,6 +138,7 @@ fn note(body: &[u8], seen: &mut Seen) {
         }
         *seen.documents.entry(id).or_default() += 1;
     }
+    rows
 }
 
 fn start(acts: &[Act], max: usize) -> (String, Arc<Mutex<Seen>>) {

@@ -41,6 +41,52 @@ impl Decimal {
         Some(Self { negative, digits, scale: i64::try_from(fraction.len()).ok()? - exponent })
     }
 
+    /// The same number with so many digits behind the point; `None`: it has more of them, or too many in all.
+    pub(crate) fn at_scale(mut self, scale: i64) -> Option<Self> {
+        while self.scale > scale && self.digits.ends_with('0') {
+            self.digits.pop();
+            self.scale -= 1;
+        }
+        if self.digits.is_empty() {
+            self.scale = scale;
+        }
+        let zeros = usize::try_from(scale - self.scale).ok().filter(|zeros| *zeros <= BYTES_MAX)?;
+        self.digits.extend(std::iter::repeat_n('0', zeros));
+        Some(Self { scale, ..self })
+    }
+
+    /// The base64 of its unscaled big-endian bytes, in two's complement.
+    pub(crate) fn base64(&self) -> String {
+        let mut magnitude: Vec<u8> = vec![0];
+        for digit in self.digits.bytes() {
+            let mut carry = u32::from(digit - b'0');
+            for byte in magnitude.iter_mut().rev() {
+                carry += u32::from(*byte) * 10;
+                *byte = u8::try_from(carry & 0xff).unwrap_or_default();
+                carry >>= 8;
+            }
+            if carry > 0 {
+                magnitude.insert(0, u8::try_from(carry).unwrap_or_default());
+            }
+        }
+        if magnitude[0] & 0x80 != 0 {
+            magnitude.insert(0, 0);
+        }
+        if self.negative {
+            let mut carry = true;
+            for byte in magnitude.iter_mut().rev() {
+                (*byte, carry) = (!*byte).overflowing_add(u8::from(carry));
+            }
+            // One byte of signs is enough.
+            while let [0xff, next, ..] = magnitude[..]
+                && next & 0x80 != 0
+            {
+                magnitude.remove(0);
+            }
+        }
+        STANDARD.encode(magnitude)
+    }
+
     /// `BigDecimal.longValue`: cut behind the point, lowest 64 bits.
     pub(crate) fn low64(&self) -> i64 {
         let low = |digits: &str| super::number::low64(digits);
@@ -144,6 +190,37 @@ mod tests {
         assert_eq!(decimal(&[0x30, 0x39], 2).number().parse::<f64>().unwrap(), 123.45);
         assert!(Decimal::from_base64("", 0).is_none() && Decimal::from_base64("!", 0).is_none());
         assert!(Decimal::from_base64(&"A".repeat(1 << 20), 0).is_none(), "too long to be read");
+    }
+
+    #[test]
+    fn a_number_is_written_at_another_scale_if_nothing_is_lost() {
+        for (number, scale, written) in [
+            ("1", 2, Some("1.00")),
+            ("0", 2, Some("0.00")),
+            ("1.500", 1, Some("1.5")),
+            ("-12e1", 0, Some("-120")),
+            ("1.5", 0, None),
+            ("1200", -2, Some("1.2E+3")),
+            ("1e9999", 0, None),
+        ] {
+            let scaled = Decimal::from_number(number).unwrap().at_scale(scale);
+            assert_eq!(scaled.as_ref().map(text).as_deref(), written, "{number} {scale}");
+            if let Some(scaled) = scaled {
+                let read = Decimal::from_base64(&scaled.base64(), scale).unwrap();
+                assert_eq!(text(&read), text(&scaled), "{number} {scale}");
+            }
+        }
+        for (number, bytes) in [
+            ("0", &[0][..]),
+            ("127", &[127]),
+            ("128", &[0, 128]),
+            ("-128", &[128]),
+            ("-129", &[255, 127]),
+            ("-1", &[255]),
+            ("-0", &[0]),
+        ] {
+            assert_eq!(Decimal::from_number(number).unwrap().base64(), STANDARD.encode(bytes), "{number}");
+        }
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 use super::{
     envelope::Scratch,
+    named::{List, Named},
     path::Path,
     value::{Kind, Raw},
 };
@@ -16,7 +17,7 @@ use crate::{
 /// What happens to the members of an object.
 #[derive(Clone, Debug)]
 pub(crate) struct Node {
-    pub(crate) rules: Vec<Rule>,
+    pub(crate) rules: List<Rule>,
     /// Whether members without a rule stay.
     pub(crate) keep_others: bool,
 }
@@ -74,6 +75,12 @@ pub(crate) trait Values {
     fn put(&self, _index: usize, _out: &mut Vec<u8>) {}
 }
 
+impl Named for Rule {
+    fn name(&self) -> &str {
+        &self.name
+    }
+}
+
 impl Rule {
     pub(crate) fn new(name: &str, action: Action) -> Self {
         Self { name: name.to_owned(), written: escaped(name), action, absent: Absent::Nothing, default: None }
@@ -82,10 +89,6 @@ impl Rule {
     /// A member that gets another name.
     pub(crate) fn renamed(name: &str, to: &str) -> Self {
         Self { written: escaped(to), ..Self::new(name, Action::Rename(None)) }
-    }
-
-    pub(crate) fn is_for(&self, name: &str) -> bool {
-        self.name == name
     }
 
     /// The name in the result.
@@ -102,23 +105,22 @@ impl Rule {
 
 impl Node {
     pub(crate) fn new() -> Self {
-        Self { rules: Vec::new(), keep_others: true }
+        Self { rules: List::default(), keep_others: true }
     }
 
     /// The rule for a name, if there is one.
     pub(crate) fn rule(&mut self, name: &str) -> Option<&mut Rule> {
-        self.rules.iter_mut().find(|rule| rule.name == name)
+        self.rules.get_mut(name)
     }
 
     /// The rules of the object that a path's last step is a member of; those on the way there are added.
     pub(crate) fn parent(&mut self, path: &Path) -> &mut Self {
         let mut node = self;
         for step in &path[..path.len() - 1] {
-            let at = node.rules.iter().position(|rule| rule.name == *step).unwrap_or_else(|| {
+            if node.rules.get(step).is_none() {
                 node.rules.push(Rule::new(step, Action::Keep));
-                node.rules.len() - 1
-            });
-            let rule = &mut node.rules[at];
+            }
+            let rule = node.rules.get_mut(step).expect("it was added");
             if !matches!(rule.action, Action::Inside(_)) {
                 rule.action = Action::Inside(Self::new());
             }
@@ -138,10 +140,7 @@ impl Node {
 
     /// Adds a rule, in the place of an earlier one for the same name.
     pub(crate) fn set(&mut self, rule: Rule) {
-        match self.rules.iter_mut().find(|known| known.name == rule.name) {
-            Some(known) => *known = rule,
-            None => self.rules.push(rule),
-        }
+        self.rules.set(rule);
     }
 
     /// Where a member gets a name that another may have: both are looked for, so that none is lost silently.
@@ -173,13 +172,8 @@ impl Node {
     }
 
     #[inline]
-    fn find(&self, text: &str, member: &Member) -> u32 {
-        let key = &text.as_bytes()[member.key.clone()];
-        let found = self.rules.iter().position(|rule| match member.escaped {
-            false => rule.name.len() == key.len() && rule.name.as_bytes() == key,
-            true => member.is(text, &rule.name),
-        });
-        found.map_or(NONE, number)
+    fn find(&self, text: &str, member: &Member, expected: usize) -> Option<usize> {
+        self.rules.place_near(&member.name(text), expected)
     }
 
     /// Rewrites the object that the scanner stands before into `out`; the scanner is behind it then.
@@ -195,12 +189,15 @@ impl Node {
         let (end, text) = (scratch.members.len(), scanner.text());
         scratch.matched.resize(base, NONE);
         scratch.last.resize(found + self.rules.len(), NONE);
+        // Rules for all fields of a schema come in the order of the members.
+        let mut expected = 0;
         for at in base..end {
-            let rule = self.find(text, &scratch.members[at]);
-            scratch.matched.push(rule);
-            if rule != NONE {
+            let rule = self.find(text, &scratch.members[at], expected);
+            scratch.matched.push(rule.map_or(NONE, number));
+            if let Some(rule) = rule {
                 // Of several members with one name the last one counts, as for Jackson.
-                scratch.last[found + rule as usize] = number(at);
+                scratch.last[found + rule] = number(at);
+                expected = rule + 1;
             }
         }
         self.check_renames(&scratch.last[found..])?;
@@ -344,8 +341,10 @@ impl Node {
     }
 }
 
-const NONE: u32 = u32::MAX;
+/// No place.
+pub(super) const NONE: u32 = u32::MAX;
 
-fn number(at: usize) -> u32 {
+/// A place among members.
+pub(super) fn number(at: usize) -> u32 {
     u32::try_from(at).expect("a record is smaller than 4 GiB, so it has fewer than 2^32 members")
 }

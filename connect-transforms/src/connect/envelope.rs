@@ -26,8 +26,8 @@ connect_core::choices! {
 
 /// Schemas remembered, as in Kafka Connect.
 const CACHED_MAX: usize = 16;
-/// Bytes of a schema that is worth remembering.
-const SCHEMA_MAX: usize = 256 << 10;
+/// Bytes of all schemas remembered, of which one may take everything.
+const REMEMBERED_MAX: usize = 4 << 20;
 /// Scratch kept for the next record, in elements.
 const KEPT_MAX: usize = 16 << 10;
 
@@ -209,8 +209,9 @@ impl<P> Remembered<'_, P> {
                     Err(refused) => return Ok(Err(refused)),
                 };
                 Ok(Ok(match shared {
-                    Some(plans) if schema.len() <= SCHEMA_MAX => {
+                    Some(plans) if schema.len() <= REMEMBERED_MAX => {
                         plans.truncate(CACHED_MAX - 1);
+                        forget(plans, REMEMBERED_MAX - schema.len());
                         plans.insert(0, (schema.into(), plan));
                         &plans[0].1
                     }
@@ -219,6 +220,17 @@ impl<P> Remembered<'_, P> {
             }
         }
     }
+}
+
+/// Drops the schemas that were not used for longest, until the others have so many bytes at most.
+fn forget<P>(plans: &mut Known<P>, most: usize) {
+    let mut bytes = 0;
+    let fitting = plans.iter().take_while(|(schema, _)| {
+        bytes += schema.len();
+        bytes <= most
+    });
+    let kept = fitting.count();
+    plans.truncate(kept);
 }
 
 #[cfg(test)]
@@ -255,6 +267,25 @@ mod tests {
         assert_eq!(form(ENVELOPE, Schemas::Disabled, None), Ok(Form::Plain(0)));
         assert!(form(r#"{"schema":1,"payload":2}x"#, Schemas::Auto, Some("1")).is_err());
         assert!(form(r#"{"schema":1,"payload":2"#, Schemas::Auto, Some("1")).is_err());
+    }
+
+    #[test]
+    fn a_schema_of_a_megabyte_is_remembered_and_all_of_them_are_bounded_by_their_bytes() {
+        let plans = Plans::<usize>::new();
+        let schema =
+            |n: usize| format!(r#"{{"type":"int32","doc":"{}","version":{n}}}"#, "x".repeat(1 << 20));
+        let mut made = Vec::new();
+        for n in [0, 0, 1, 0, 2, 1, 3, 2, 0] {
+            let mut remembered = plans.lock();
+            let plan = remembered.get(&schema(n), |_| {
+                made.push(n);
+                Ok(n)
+            });
+            assert_eq!(plan, Ok(Ok(&n)));
+        }
+        assert_eq!(made, [0, 1, 2, 3, 0], "three of a megabyte and a little fit into four");
+        let held = plans.0.lock().unwrap();
+        assert!(held.iter().map(|(schema, _)| schema.len()).sum::<usize>() <= REMEMBERED_MAX);
     }
 
     #[test]

@@ -221,11 +221,11 @@ pub(crate) fn plan_fields(
     values: &dyn Values,
     change: Change<'_>,
 ) -> Result<(Schema, Node), Refused> {
-    let mut changed = Schema { fields: Vec::with_capacity(schema.fields.len()), ..schema.clone() };
+    let mut changed = schema.clone();
     let mut node = Node::new();
     for (name, field) in &schema.fields {
         let (mut rule, mut new) = (Rule::new(name, Action::Keep), None);
-        match named.rules.iter().find(|rule| rule.is_for(name)).map(|rule| &rule.action) {
+        match named.rules.get(name).map(|rule| &rule.action) {
             Some(Action::Convert(_, how)) => {
                 new = change(field, *how)?;
                 rule.action = Action::Convert(Kind::of(field), *how);
@@ -238,14 +238,17 @@ pub(crate) fn plan_fields(
             _ => {}
         }
         rule.default = field.default.clone().filter(|_| fill_nulls);
-        changed.fields.push((name.clone(), new.unwrap_or_else(|| field.clone())));
+        if let (Some(new), Some(changed)) = (new, changed.fields.get_mut(name)) {
+            changed.1 = new;
+        }
         if !matches!(rule.action, Action::Keep) || rule.default.is_some() {
             node.rules.push(rule);
         }
     }
-    let missing = named.rules.iter().filter(|rule| rule.absent == Absent::Refuse);
-    node.rules
-        .extend(missing.filter(|rule| schema.fields.iter().all(|(name, _)| !rule.is_for(name))).cloned());
+    let missing = |rule: &&Rule| rule.absent == Absent::Refuse && schema.field(&rule.name).is_none();
+    for rule in named.rules.iter().filter(missing) {
+        node.rules.push(rule.clone());
+    }
     if let Some(default) = &schema.default {
         changed.default = Some(edited(&node, default, values)?);
     }

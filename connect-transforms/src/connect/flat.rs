@@ -1,8 +1,10 @@
 //! Flattening a value with a schema: the schema says what is dissolved.
 
 use super::{
+    edit::{NONE, number},
     envelope::{Form, Plans, Schemas, Scratch, open},
     fieldwise::with_scratch,
+    named::List,
     schema::{Schema, Type},
     value::{Kind, Raw, misfit, no_struct},
 };
@@ -79,7 +81,7 @@ pub(crate) struct Flat {
     pub(crate) schema: Vec<u8>,
     /// Why it cannot be done.
     pub(crate) no_struct: Option<&'static str>,
-    fields: Vec<(String, FlatField)>,
+    fields: List<(String, FlatField)>,
 }
 
 #[derive(Clone, Debug)]
@@ -124,11 +126,20 @@ impl Flat {
         first: &mut bool,
         out: &mut Vec<u8>,
     ) -> Result<(), Refused> {
-        let base = scratch.members.len();
+        let (base, found) = (scratch.members.len(), scratch.last.len());
         read_members(scanner, &mut scratch.members, &mut scratch.closers)?;
         let text = scanner.text();
-        for (name, field) in &self.fields {
-            let member = scratch.members[base..].iter().rev().find(|member| member.is(text, name));
+        scratch.last.resize(found + self.fields.len(), NONE);
+        // The members come in the order of the fields; of several with one name the last one counts.
+        let mut expected = 0;
+        for (at, member) in scratch.members.iter().enumerate().skip(base) {
+            if let Some(field) = self.fields.place_near(&member.name(text), expected) {
+                scratch.last[found + field] = number(at);
+                expected = field + 1;
+            }
+        }
+        for (at, (_, field)) in self.fields.iter().enumerate() {
+            let member = scratch.members.get(scratch.last[found + at] as usize);
             let span = member.map(|member| member.value.clone());
             let value = span.clone().map_or("null", |span| &text[span]);
             match field {
@@ -148,6 +159,7 @@ impl Flat {
             }
         }
         scratch.members.truncate(base);
+        scratch.last.truncate(found);
         Ok(())
     }
 

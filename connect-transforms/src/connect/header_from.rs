@@ -323,14 +323,12 @@ impl Rules for HeaderFrom {
 
 /// Takes the fields that are dropped out of a schema.
 fn remove(schema: &mut Schema, named: &Node) {
-    schema.fields.retain_mut(|(name, field)| {
-        match named.rules.iter().find(|rule| rule.is_for(name)).map(|rule| &rule.action) {
-            Some(Action::Drop) => false,
-            Some(Action::Inside(inner)) => {
-                remove(field, inner);
-                true
-            }
-            _ => true,
+    schema.fields.retain_mut(|(name, field)| match named.rules.get(name).map(|rule| &rule.action) {
+        Some(Action::Drop) => false,
+        Some(Action::Inside(inner)) => {
+            remove(field, inner);
+            true
         }
+        _ => true,
     });
 }

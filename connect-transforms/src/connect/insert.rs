@@ -215,7 +215,7 @@ impl Rules for InsertField {
 /// The struct in a struct that the steps lead to.
 pub(super) fn struct_at<'s>(schema: &'s mut Schema, way: &[String]) -> Option<&'s mut Schema> {
     way.iter().try_fold(schema, |schema, step| {
-        let field = schema.fields.iter_mut().find(|(name, _)| name == step)?;
+        let field = schema.fields.get_mut(step)?;
         (field.1.kind == Type::Struct).then_some(&mut field.1)
     })
 }

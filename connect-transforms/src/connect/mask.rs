@@ -54,7 +54,7 @@ fn sound(config: &MaskFieldConfig, problems: &mut Problems) {
 /// | `on.missing.field` | `connect`: without a schema null is added, with one nothing | see [`Missing`] |
 /// | `schemas.enable` | `auto` | see [`Schemas`] |
 ///
-/// Null stays null. A replacement of a number must be one of its type.
+/// Null stays null. A replacement of a number must be one of its type, that of a `Decimal` one that its scale can hold.
 ///
 /// # Example
 /// ```
@@ -220,10 +220,8 @@ fn replaced(kind: Kind, raw: Raw<'_>, replacement: &str, out: &mut Vec<u8>) -> R
             out.extend_from_slice(text.as_bytes());
         }
         Kind::Date | Kind::Time | Kind::Timestamp => return Err(class("java.util.Date")),
-        Kind::Decimal(_) => {
-            return Err(Refused::data(
-                "a Decimal cannot be masked with a custom replacement: leave `replacement` out",
-            ));
+        Kind::Decimal(scale) => {
+            out.extend_from_slice(decimal(replacement, scale, raw).ok_or_else(unable)??.as_bytes());
         }
         _ => {
             return Err(class(match (kind, raw) {
@@ -235,6 +233,28 @@ fn replaced(kind: Kind, raw: Raw<'_>, replacement: &str, out: &mut Vec<u8>) -> R
         }
     }
     Ok(())
+}
+
+/// A Decimal in the form of the value that it replaces, at the scale of its schema. `None`: the text is no number.
+fn decimal(text: &str, scale: Option<i64>, raw: Raw<'_>) -> Option<Result<String, Refused>> {
+    let text = text.strip_prefix('+').unwrap_or(text);
+    let digits = text.trim_start_matches('-').starts_with(|c: char| c.is_ascii_digit() || c == '.');
+    digits.then(|| number::parse_double(text)).flatten()?;
+    let decimal = Decimal::from_number(text)?;
+    Some(match (scale, raw) {
+        (Some(scale), Raw::Text(_) | Raw::Number(_)) => match decimal.at_scale(scale) {
+            None => Err(Refused::data(format!(
+                "{text} has more digits behind the point than the Decimal's scale, {scale}: shorten `replacement`"
+            ))),
+            Some(decimal) if matches!(raw, Raw::Number(_)) => {
+                let mut written = String::new();
+                decimal.write(&mut written);
+                Ok(written)
+            }
+            Some(decimal) => Ok(format!("\"{}\"", decimal.base64())),
+        },
+        _ => Err(misfit(Kind::Decimal(scale), raw)),
+    })
 }
 
 /// `Values.convertToLong` and its siblings: a text that is a number with a fraction is cut, and integers wrap around.

@@ -1,6 +1,6 @@
 //! Java's regular expressions, as far as they can be matched in linear time.
 
-use crate::pattern::reason;
+use crate::pattern::{Dialect, compile, reason};
 use regex::Regex;
 
 /// A pattern in Java's syntax.
@@ -11,6 +11,9 @@ pub(crate) struct JavaRegex {
     /// The leftmost match: `Matcher.find`.
     first: Regex,
 }
+
+/// Bytes that a compiled pattern may take, as by default.
+const SIZE_MAX: usize = 10 << 20;
 
 /// What Java knows and linear time does not allow, and what to look for.
 const UNSUPPORTED: [(&str, &str); 7] = [
@@ -33,8 +36,8 @@ impl JavaRegex {
             Some(what) => format!("{what} are not supported: expressions are matched in linear time"),
             None => format!("not a regular expression: {}", reason(e)),
         };
-        let first = Regex::new(pattern).map_err(|e| bad(&e))?;
-        let whole = Regex::new(&format!("^(?:{pattern})$")).map_err(|e| bad(&e))?;
+        let first = compile(pattern, Dialect::Java, SIZE_MAX).map_err(|e| bad(&e))?;
+        let whole = compile(&format!("^(?:{pattern})$"), Dialect::Java, SIZE_MAX).map_err(|e| bad(&e))?;
         Ok(Self { whole, first })
     }
 
@@ -70,6 +73,13 @@ mod tests {
     fn a_whole_match_may_need_another_branch_than_the_first() {
         let regex = JavaRegex::new("a|ab").unwrap();
         assert!(regex.matches("ab") && !regex.matches("abc") && !regex.matches("xab"));
+    }
+
+    #[test]
+    fn classes_are_those_of_ascii_as_in_java() {
+        let regex = JavaRegex::new(r"\w+").unwrap();
+        assert!(regex.matches("a_1") && !regex.matches("café"));
+        assert!(!JavaRegex::new(r"v\d").unwrap().matches("v\u{661}"));
     }
 
     #[test]

@@ -5,6 +5,7 @@ use super::{
     edit::{Absent, Action, Node, Rule, Values},
     envelope::Schemas,
     fieldwise::{FieldWise, Nulls, Plan, Rules, Work},
+    named::List,
     path::{FieldSyntax, Path, parse_path, parse_paths},
     schema::{Schema, Type},
 };
@@ -143,7 +144,7 @@ fn only(node: &mut Node, path: &[String]) {
 
 fn watch(node: &mut Node) {
     node.watch_renames();
-    for rule in &mut node.rules {
+    for rule in node.rules.iter_mut() {
         if let Action::Inside(inner) = &mut rule.action {
             watch(inner);
         }
@@ -207,7 +208,7 @@ fn plan(schema: &Schema, named: &Node, fill: bool, new: &mut Schema) -> Result<N
                 new.push(&to, field.clone())?;
             }
             Action::Inside(inner) if field.kind == Type::Struct => {
-                let mut changed = Schema { fields: Vec::new(), ..field.clone() };
+                let mut changed = Schema { fields: List::default(), ..field.clone() };
                 *inner = plan(field, inner, fill, &mut changed)?;
                 new.push(name, changed)?;
             }

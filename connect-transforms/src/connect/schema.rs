@@ -1,5 +1,6 @@
 //! Connect's schemas as the JSON converter writes them. Read once per distinct schema, so this is not the fast path.
 
+use super::named::List;
 use crate::{error::Refused, json::escape::quote};
 use serde::{Deserialize, Deserializer, de};
 use serde_json::value::RawValue;
@@ -67,7 +68,7 @@ pub(crate) struct Schema {
     /// Of a map.
     pub(crate) entries: Option<Box<(Schema, Schema)>>,
     /// Of a struct.
-    pub(crate) fields: Vec<(String, Schema)>,
+    pub(crate) fields: List<(String, Schema)>,
 }
 
 impl Schema {
@@ -82,7 +83,7 @@ impl Schema {
             default: None,
             items: None,
             entries: None,
-            fields: Vec::new(),
+            fields: List::default(),
         }
     }
 
@@ -110,7 +111,7 @@ impl Schema {
     }
 
     pub(crate) fn field(&self, name: &str) -> Option<&Self> {
-        self.fields.iter().find(|(field, _)| field == name).map(|(_, schema)| schema)
+        self.fields.get(name).map(|(_, schema)| schema)
     }
 
     /// The class of its values in Java.
@@ -124,13 +125,10 @@ impl Schema {
 
     /// Adds a field of a struct.
     pub(crate) fn push(&mut self, name: &str, schema: Self) -> Result<(), Refused> {
-        if self.field(name).is_some() {
-            return Err(Refused::data(format!(
-                "Cannot create field because of field name duplication {name}"
-            )));
+        if self.fields.push((name.to_owned(), schema)) {
+            return Ok(());
         }
-        self.fields.push((name.to_owned(), schema));
-        Ok(())
+        Err(Refused::data(format!("Cannot create field because of field name duplication {name}")))
     }
 
     /// Reads the JSON converter's form. Nesting is limited to 128 levels.

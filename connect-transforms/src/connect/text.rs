@@ -2,7 +2,7 @@
 
 use connect_core::config::{Type, Value};
 
-/// A text of a configuration that may be left out. Unlike an `Option<String>` it can be blank.
+/// A text of a configuration that may be left out. Unlike an `Option<String>` it can be empty.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct OptionalText(pub Option<String>);
 

@@ -4,6 +4,7 @@ use super::{
     Scanner, Span, SyntaxError,
     escape::{escape, unescape},
 };
+use std::borrow::Cow;
 
 /// A member of an object.
 #[derive(Clone, Debug)]
@@ -16,16 +17,22 @@ pub(crate) struct Member {
 }
 
 impl Member {
-    /// Whether the key stands for `name`.
+    /// What the key stands for.
     #[inline]
-    pub(crate) fn is(&self, text: &str, name: &str) -> bool {
+    pub(crate) fn name<'t>(&self, text: &'t str) -> Cow<'t, str> {
         let key = &text[self.key.clone()];
         if !self.escaped {
-            return key == name;
+            return Cow::Borrowed(key);
         }
         let mut plain = String::new();
         unescape(key, &mut plain);
-        plain == name
+        Cow::Owned(plain)
+    }
+
+    /// Whether the key stands for `name`.
+    #[inline]
+    pub(crate) fn is(&self, text: &str, name: &str) -> bool {
+        self.name(text) == name
     }
 
     /// From the opening quote of the key to the end of the value.

@@ -1,4 +1,4 @@
-//! One value out of a JSON text, without a tree and without looking at more of the text than it takes.
+//! One value out of a JSON text, without a tree.
 
 use super::{
     escape::unescape,
@@ -15,10 +15,10 @@ pub(crate) enum Step {
     Index(usize),
 }
 
-/// The value that `steps`, one at least, lead to; `None`: there is none. Of equal keys the first one is taken.
+/// The value that `steps`, one at least, lead to; `None`: there is none. Of equal keys in one object the last one counts.
 ///
-/// The value found is JSON. What stands before it was only stepped over, and what follows it was not looked at: of a
-/// text that is not JSON, or not UTF-8, a value may still be found.
+/// The value found is JSON. All objects on the way are stepped over to their ends, since the key may come again, and what
+/// is in them is not checked; what stands behind them is not looked at.
 pub(crate) fn pick_bytes<'a>(json: &'a [u8], steps: &[Step]) -> Result<Option<&'a str>, SyntaxError> {
     if let Some(found) = pick_quickly(json, steps) {
         return Ok(found);
@@ -40,7 +40,7 @@ pub(crate) fn pick_text<'a>(text: &'a str, steps: &[Step]) -> Result<Option<&'a 
 /// By stepping over what stands before. The outer `None`: something is out of the ordinary, ask the scanner.
 #[allow(clippy::option_option, reason = "that nothing is there is an answer, too")]
 fn pick_quickly<'a>(json: &'a [u8], steps: &[Step]) -> Option<Option<&'a str>> {
-    let Some(span) = Skip::new(json).find(steps)? else { return Some(None) };
+    let Some(span) = find(&mut Skip::new(json), steps).ok()? else { return Some(None) };
     let value = std::str::from_utf8(&json[span]).ok()?;
     is_value(value).then_some(Some(value))
 }
@@ -52,54 +52,162 @@ fn is_value(text: &str) -> bool {
 
 /// The slow way, which says what is wrong, and where.
 fn pick(scanner: &mut Scanner<'_>, steps: &[Step]) -> Result<Option<Span>, SyntaxError> {
-    for step in steps {
-        let found = match (scanner.peek(), step) {
-            (Some(b'{'), Step::Name(name)) => member(scanner, name)?,
-            (Some(b'['), Step::Index(index)) => element(scanner, *index)?,
-            (Some(_), _) => false,
-            (None, _) => return Err(scanner.expected("a value")),
-        };
-        if !found {
-            return Ok(None);
-        }
-    }
+    let Some(span) = find(scanner, steps)? else { return Ok(None) };
+    scanner.skip_to(span.start);
     scanner.value(&mut Vec::new()).map(Some)
 }
 
-/// Goes to the value of the member with this key.
-fn member(scanner: &mut Scanner<'_>, name: &str) -> Result<bool, SyntaxError> {
-    scanner.step();
-    if scanner.peek() == Some(b'}') {
-        return Ok(false);
+/// What walks over a JSON text, token by token.
+pub(super) trait Walk {
+    /// Why it cannot go on.
+    type Stop;
+
+    /// Skips blanks and shows the next byte.
+    fn peek(&mut self) -> Option<u8>;
+    /// Where it stands.
+    fn at(&self) -> usize;
+    /// Steps over the byte that was shown.
+    fn step(&mut self);
+    /// Steps over a key and its colon; tells whether the key stands for `name`.
+    fn key_is(&mut self, name: &str) -> Result<bool, Self::Stop>;
+    /// Steps over a value.
+    fn skip(&mut self) -> Result<(), Self::Stop>;
+    /// There is something else than this.
+    fn expected(&self, what: &'static str) -> Self::Stop;
+}
+
+impl Walk for Scanner<'_> {
+    type Stop = SyntaxError;
+
+    fn peek(&mut self) -> Option<u8> {
+        Scanner::peek(self)
     }
+
+    fn at(&self) -> usize {
+        Scanner::at(self)
+    }
+
+    fn step(&mut self) {
+        Scanner::step(self);
+    }
+
+    fn key_is(&mut self, name: &str) -> Result<bool, SyntaxError> {
+        self.key().map(|key| names(key, name))
+    }
+
+    fn skip(&mut self) -> Result<(), SyntaxError> {
+        Scanner::skip(self)
+    }
+
+    fn expected(&self, what: &'static str) -> SyntaxError {
+        Scanner::expected(self, what)
+    }
+}
+
+/// Where the value stands that `steps` lead to. It is stepped over, as everything else, in one pass.
+fn find<W: Walk>(walk: &mut W, steps: &[Step]) -> Result<Option<Span>, W::Stop> {
+    // Where all that is open are arrays, nothing can come again.
+    let settled = steps.iter().position(|step| matches!(step, Step::Name(_))).unwrap_or(steps.len());
+    let mut found = None;
+    // How many containers are open, each of which lies at the steps before it.
+    let mut depth = 0;
     loop {
-        if names(scanner.key()?, name) {
-            return Ok(true);
+        let start = {
+            let first = walk.peek().ok_or_else(|| walk.expected("a value"))?;
+            match (first, steps.get(depth)) {
+                (b'{', Some(Step::Name(_))) | (b'[', Some(Step::Index(_))) => None,
+                _ => Some(walk.at()),
+            }
+        };
+        match start {
+            None => {
+                walk.step();
+                depth += 1;
+                if enter(walk, &steps[depth - 1])? {
+                    continue;
+                }
+                depth -= 1;
+            }
+            Some(start) => {
+                walk.skip()?;
+                found = (depth == steps.len()).then(|| start..walk.at());
+            }
         }
-        scanner.skip()?;
-        match scanner.peek() {
-            Some(b',') => scanner.step(),
-            Some(b'}') => return Ok(false),
-            _ => return Err(scanner.expected("`,` or `}`")),
+        // The value at the first `depth` steps is done: on to the next one of that key, however far up.
+        loop {
+            if depth <= settled {
+                return Ok(found);
+            }
+            if another(walk, &steps[depth - 1])? {
+                found = None;
+                break;
+            }
+            depth -= 1;
         }
     }
 }
 
-/// Goes to the element with this number.
-fn element(scanner: &mut Scanner<'_>, index: usize) -> Result<bool, SyntaxError> {
-    scanner.step();
-    if scanner.peek() == Some(b']') {
-        return Ok(false);
-    }
-    for _ in 0..index {
-        scanner.skip()?;
-        match scanner.peek() {
-            Some(b',') => scanner.step(),
-            Some(b']') => return Ok(false),
-            _ => return Err(scanner.expected("`,` or `]`")),
+/// Goes to the child of a container that was opened just now; `false`: there is none, and the container is behind.
+fn enter<W: Walk>(walk: &mut W, step: &Step) -> Result<bool, W::Stop> {
+    match step {
+        Step::Name(_) if walk.peek() == Some(b'}') => {
+            walk.step();
+            Ok(false)
+        }
+        Step::Name(name) => member(walk, name),
+        Step::Index(_) if walk.peek() == Some(b']') => {
+            walk.step();
+            Ok(false)
+        }
+        Step::Index(index) => {
+            for _ in 0..*index {
+                walk.skip()?;
+                if !comma(walk, b']', "`,` or `]`")? {
+                    return Ok(false);
+                }
+            }
+            Ok(true)
         }
     }
-    Ok(true)
+}
+
+/// Goes from a child of a container to its next child of that step; `false`: there is none, and the container is behind.
+fn another<W: Walk>(walk: &mut W, step: &Step) -> Result<bool, W::Stop> {
+    match step {
+        Step::Name(name) => Ok(comma(walk, b'}', "`,` or `}`")? && member(walk, name)?),
+        Step::Index(_) => {
+            while comma(walk, b']', "`,` or `]`")? {
+                walk.skip()?;
+            }
+            Ok(false)
+        }
+    }
+}
+
+/// From before a key to the value of the next member with this name; `false`: the object is behind.
+#[inline]
+fn member<W: Walk>(walk: &mut W, name: &str) -> Result<bool, W::Stop> {
+    loop {
+        if walk.key_is(name)? {
+            return Ok(true);
+        }
+        walk.skip()?;
+        if !comma(walk, b'}', "`,` or `}`")? {
+            return Ok(false);
+        }
+    }
+}
+
+/// After a value: steps over the comma, or (`false`) the end of the container.
+#[inline]
+fn comma<W: Walk>(walk: &mut W, closer: u8, what: &'static str) -> Result<bool, W::Stop> {
+    match walk.peek() {
+        Some(byte) if byte == b',' || byte == closer => {
+            walk.step();
+            Ok(byte == b',')
+        }
+        _ => Err(walk.expected(what)),
+    }
 }
 
 /// Whether the key stands for `name`.
@@ -138,7 +246,7 @@ mod tests {
 
     #[test]
     fn a_value_is_found_over_all_kinds_of_neighbours() {
-        let text = r#" { "s" : "}]\"" , "n" : -1.5e3 , "l":null, "o":{"x":["]",{"a":"}"}],"\u0061":{}}, "a" : [ 1 , [2] , {"b":[3, 4]} ] , "a":0 } "#;
+        let text = r#" { "s" : "}]\"" , "n" : -1.5e3 , "l":null, "o":{"x":["]",{"a":"}"}],"\u0061":{}}, "a" : [ 1 , [2] , {"b":[3, 4]} ] , "c":0 } "#;
         for (steps, value) in [
             (vec![], Some(text.trim())),
             (vec![name("s")], Some(r#""}]\"""#)),
@@ -174,9 +282,31 @@ mod tests {
     }
 
     #[test]
-    fn what_stands_elsewhere_may_be_broken() {
+    fn of_equal_keys_the_last_one_counts_with_all_that_is_in_it() {
+        let (a, b, c) = (name("a"), name("b"), name("c"));
+        for (text, steps, value) in [
+            (r#"{"a":1,"a":2}"#, vec![a.clone()], Some("2")),
+            (r#"{"a":1,"\u0061":2}"#, vec![a.clone()], Some("2")),
+            (r#"{"a":{"b":1},"c":0,"a":{"b":2},"c":0}"#, vec![a.clone(), b.clone()], Some("2")),
+            (r#"{"a":{"b":1},"a":{"c":2}}"#, vec![a.clone(), b.clone()], None),
+            (r#"{"a":{"b":1},"a":{}}"#, vec![a.clone(), b.clone()], None),
+            (r#"{"a":{"b":1},"a":null}"#, vec![a.clone(), b.clone()], None),
+            (r#"{"a":{"b":1},"a":[{"b":2}]}"#, vec![a.clone(), b.clone()], None),
+            (r#"{"a":{"b":1},"a":{"b":[7,8],"b":[9]}}"#, vec![a.clone(), b.clone(), Step::Index(1)], None),
+            (r#"{"a":[0,{"b":1,"b":2},3],"c":4}"#, vec![a.clone(), Step::Index(1), b.clone()], Some("2")),
+            (r#"{"a":[1],"a":[]}"#, vec![a.clone(), Step::Index(0)], None),
+            (r#"[{"c":1},{"c":2,"c":3}]"#, vec![Step::Index(1), c], Some("3")),
+        ] {
+            assert_eq!(picked(text, &steps), Ok(value), "{text} {steps:?}");
+        }
+    }
+
+    #[test]
+    fn what_stands_behind_the_objects_on_the_way_may_be_broken() {
         let steps = [name("a"), Step::Index(1)];
-        assert_eq!(pick_bytes(b"{\"x\":\"\xff\n\\q\",\"a\":[tru,1", &steps), Ok(Some("1")));
+        assert_eq!(pick_bytes(b"{\"x\":\"\xff\n\\q\",\"a\":[tru,1]}x", &steps), Ok(Some("1")));
+        assert_eq!(pick_bytes(b"[tru,1", &[Step::Index(1)]), Ok(Some("1")));
+        assert_eq!(pick_bytes(b"{\"a\":[0,1", &steps), Err(SyntaxError::End(9)));
         assert_eq!(pick_bytes(b"{\"a\":[0,\"\xff\"]}", &steps), Err(SyntaxError::Utf8(9)));
         assert_eq!(pick_bytes(b"{\"a\":[0,1.]}", &steps), Err(SyntaxError::Number(8)));
         assert_eq!(pick_bytes(b"{\"a\":[0,[1}]}", &steps), Err(SyntaxError::Expected(10, "`,` or `]`")));

@@ -3,7 +3,7 @@
 //! Of a string only quotes and backslashes are looked at, of a container only its strings and brackets. Whatever is out
 //! of the ordinary on the way (an escape in a key, a text that is broken where it shows) is left to the scanner.
 
-use super::{Span, pick::Step};
+use super::pick::Walk;
 
 /// A position in a text that is not checked to be JSON or UTF-8.
 #[derive(Debug)]
@@ -17,98 +17,27 @@ impl<'a> Skip<'a> {
         Self { bytes, at: 0 }
     }
 
-    /// Where the value stands that `steps` lead to, if it is one. The outer `None`: ask the scanner.
-    #[allow(clippy::option_option, reason = "that nothing is there is an answer, too")]
-    pub(super) fn find(mut self, steps: &[Step]) -> Option<Option<Span>> {
-        for step in steps {
-            let found = match (self.peek()?, step) {
-                (b'{', Step::Name(name)) => self.member(name)?,
-                (b'[', Step::Index(index)) => self.element(*index)?,
-                _ => false,
-            };
-            if !found {
-                return Some(None);
-            }
-        }
-        self.peek()?;
-        let start = self.at;
-        self.skip()?;
-        Some(Some(start..self.at))
-    }
-
-    /// Goes to the value of the member with this key.
+    /// Steps over a key and its colon; tells whether it is `name`.
     #[inline]
-    fn member(&mut self, name: &str) -> Option<bool> {
+    fn key(&mut self, name: &str) -> Option<bool> {
+        if self.peek()? != b'"' {
+            return None;
+        }
+        let start = self.at + 1;
+        if self.string()? {
+            return None;
+        }
+        let is = &self.bytes[start..self.at - 1] == name.as_bytes();
+        if self.peek()? != b':' {
+            return None;
+        }
         self.at += 1;
-        if self.peek()? == b'}' {
-            return Some(false);
-        }
-        loop {
-            if self.peek()? != b'"' {
-                return None;
-            }
-            let start = self.at + 1;
-            if self.string()? {
-                return None;
-            }
-            let found = &self.bytes[start..self.at - 1] == name.as_bytes();
-            if self.peek()? != b':' {
-                return None;
-            }
-            self.at += 1;
-            if found {
-                return Some(true);
-            }
-            self.skip()?;
-            if !self.another(b'}')? {
-                return Some(false);
-            }
-        }
-    }
-
-    /// Goes to the element with this number.
-    #[inline]
-    fn element(&mut self, index: usize) -> Option<bool> {
-        self.at += 1;
-        if self.peek()? == b']' {
-            return Some(false);
-        }
-        for _ in 0..index {
-            self.skip()?;
-            if !self.another(b']')? {
-                return Some(false);
-            }
-        }
-        Some(true)
-    }
-
-    /// After a value: whether a comma follows, which is stepped over, or the end of the container.
-    #[inline]
-    fn another(&mut self, closer: u8) -> Option<bool> {
-        match self.peek()? {
-            b',' => {
-                self.at += 1;
-                Some(true)
-            }
-            byte if byte == closer => Some(false),
-            _ => None,
-        }
-    }
-
-    /// Skips blanks and shows the next byte.
-    #[inline]
-    fn peek(&mut self) -> Option<u8> {
-        loop {
-            match self.bytes.get(self.at) {
-                Some(b' ' | b'\n' | b'\r' | b'\t') => self.at += 1,
-                other => return other.copied(),
-            }
-        }
+        Some(is)
     }
 
     /// Steps over a value.
     #[inline]
-    fn skip(&mut self) -> Option<()> {
+    fn value(&mut self) -> Option<()> {
         match self.peek()? {
             b'"' => self.string().map(drop),
             b'{' | b'[' => self.container(),
@@ -174,6 +103,48 @@ impl<'a> Skip<'a> {
     #[inline]
     fn comes(&self, two: &[u8; 2]) -> bool {
         self.bytes.get(self.at..self.at + 2).is_some_and(|next| next == two)
+    }
+}
+
+/// Something is out of the ordinary: the scanner knows what.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct AskTheScanner;
+
+impl Walk for Skip<'_> {
+    type Stop = AskTheScanner;
+
+    #[inline]
+    fn peek(&mut self) -> Option<u8> {
+        loop {
+            match self.bytes.get(self.at) {
+                Some(b' ' | b'\n' | b'\r' | b'\t') => self.at += 1,
+                other => return other.copied(),
+            }
+        }
+    }
+
+    #[inline]
+    fn at(&self) -> usize {
+        self.at
+    }
+
+    #[inline]
+    fn step(&mut self) {
+        self.at += 1;
+    }
+
+    #[inline]
+    fn key_is(&mut self, name: &str) -> Result<bool, AskTheScanner> {
+        self.key(name).ok_or(AskTheScanner)
+    }
+
+    #[inline]
+    fn skip(&mut self) -> Result<(), AskTheScanner> {
+        self.value().ok_or(AskTheScanner)
+    }
+
+    fn expected(&self, _what: &'static str) -> AskTheScanner {
+        AskTheScanner
     }
 }
 
@@ -244,21 +215,14 @@ mod tests {
 
     #[test]
     fn what_is_out_of_the_ordinary_is_left_to_the_scanner() {
-        let a = [Step::Name("a".to_owned())];
-        for text in [
-            r#"{"\u0061":1}"#,
-            "{\"b\":1",
-            "{\"b\" 1}",
-            "{\"b\":1]",
-            "{b:1}",
-            "{\"b\":,",
-            "",
-            "{\"b\":\"x\\",
-            "{\"b\":[1",
-        ] {
-            assert_eq!(Skip::new(text.as_bytes()).find(&a), None, "{text}");
+        for text in ["{\"\\u0061\":1}", "{\"b\" 1}", "{b:1}", "{", "{\"b"] {
+            let mut skip = Skip { bytes: text.as_bytes(), at: 1 };
+            assert_eq!(skip.key_is("a"), Err(AskTheScanner), "{text}");
         }
-        assert_eq!(Skip::new(b"{}").find(&a), Some(None));
-        assert_eq!(Skip::new(br#"{"b":[{"}":"]"}],"a":7}"#).find(&a), Some(Some(21..22)));
+        for text in ["", ",", "\"x\\", "[1"] {
+            assert_eq!(Skip::new(text.as_bytes()).skip(), Err(AskTheScanner), "{text}");
+        }
+        let mut skip = Skip::new(br#" [{"}":"]"}] ,"#);
+        assert_eq!((skip.skip(), skip.at()), (Ok(()), 12));
     }
 }

@@ -40,14 +40,14 @@ use std::{borrow::Cow, cell::OnceCell, fmt, str::FromStr};
 ///
 /// # Results
 /// - A **definite** path (keys and indices from the front only) gives one value or none. It is picked straight from the
-///   bytes: no tree, no limit on nesting, and nothing behind the value found is looked at. So the text should be known
-///   to be JSON: in front of the value only the ends of strings and values are looked for.
+///   bytes: no tree, no limit on nesting, and of everything but the value found only the ends of strings and values are
+///   looked for. So the text should be known to be JSON.
 /// - Every other path gives all its matches; [`value`](Self::value) makes one array of them, as Jayway does. It needs a
 ///   tree: texts of more than 128 levels or more than 1,048,576 values are refused.
 /// - Values are slices of the text: `1.0` stays `1.0`. `min`, `max`, `first` and the like give back what stands in the
 ///   text; sums of integers are exact, other arithmetic is double precision. Comparisons in filters are too, and take
 ///   numbers that differ by less than 2.2e-16 for equal.
-/// - Of equal keys in one object the first one counts.
+/// - Of equal keys in one object the last one counts.
 ///
 /// # Example
 /// ```

@@ -33,7 +33,7 @@ fn one_of_both(config: &DataProcessingConfig, problems: &mut Problems) {
 }
 
 impl DataProcessing {
-    /// Processes as configured. The rule file, if it is one, is read now.
+    /// Processes as configured. The rule file, if it is one, is read now; what it says without effect is logged.
     ///
     /// # Errors
     /// Fatal: the file cannot be read, or the rules are wrong; then all problems are listed.
@@ -45,6 +45,10 @@ impl DataProcessing {
                 .map_err(|error| Error::fatal("read the rule file", error).about(file))?,
             (None, None) => String::new(),
         };
-        Ok(Self::new(&Rules::from_json(&rules)?)?)
+        let rules = Rules::from_json(&rules)?;
+        for ignored in &rules.ignored {
+            tracing::warn!(rule = ignored, "a rule of DataProcessing has no effect");
+        }
+        Ok(Self::new(&rules)?)
     }
 }

@@ -16,6 +16,9 @@ const SHOWN_MAX: usize = 100;
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct Explained {
+    /// What the rule file says that has no effect, see [`Rules::ignored`](super::Rules::ignored).
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub ignored: Vec<String>,
     /// Every step in order. Of records that are arrays, the steps of each element.
     pub steps: Vec<ExplainedStep>,
     /// How it ended.
@@ -67,6 +70,8 @@ impl Recorder {
 }
 
 impl Trace for Recorder {
+    const WATCHES: bool = true;
+
     fn parsed(&mut self, chain: usize, fields: &[Field<'_>]) {
         self.push(format!("FieldChain[{chain}].Analyse"), "parse", fields, None);
     }
@@ -120,7 +125,7 @@ impl DataProcessing {
                 Outcome::Delivered(starts.zip(&ends).map(result).collect())
             }
         };
-        Explained { steps: recorder.steps, outcome }
+        Explained { ignored: self.rules().ignored.clone(), steps: recorder.steps, outcome }
     }
 }
 
@@ -152,6 +157,9 @@ impl fmt::Display for Explained {
         }
         let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);
         let (first, second) = (width(0), width(1));
+        for ignored in &self.ignored {
+            writeln!(f, "{ignored}")?;
+        }
         for [place, name, value] in &rows {
             let line = format!("{place:first$}  {name:second$}  {value}");
             writeln!(f, "{}", line.trim_end())?;

@@ -3,6 +3,7 @@
 use super::{
     number::whole,
     rules::{FilterMode, FilterRule},
+    run::by_key,
     value::{Field, Val},
 };
 use bumpalo::Bump;
@@ -68,7 +69,8 @@ impl Filter {
     }
 
     pub(super) fn holds<'a>(&self, fields: &[Field<'a>], bump: &'a Bump) -> bool {
-        let value = fields.iter().find(|field| field.name == self.key).map(|field| field.value);
+        // What stands in a field was checked when it was read: looking into it does not fail.
+        let value = by_key(fields, &self.key).ok().flatten();
         let Some(value) = value.filter(|value| !value.is_null()) else {
             return matches!(self.test, Test::Except(_));
         };

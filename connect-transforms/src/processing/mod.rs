@@ -15,6 +15,7 @@ mod output;
 mod plan;
 mod rules;
 mod run;
+mod search;
 #[cfg(test)]
 mod tests;
 mod transform;

@@ -1,21 +1,21 @@
 //! Operations on values, compiled.
 
-use super::{date::DateOp, rules::ValueOperation, value::Val, why::Why};
+use super::{
+    date::DateOp,
+    rules::ValueOperation,
+    search::{PATTERN_ALLOWED, Pattern, Searches, compile},
+    value::Val,
+    why::Why,
+};
 use crate::{
-    json::escape::quote,
+    json::{Scanner, escape::quote},
     jsonpath::{Document, JsonPath},
 };
 use bumpalo::Bump;
+use encoding_rs::Encoding;
 use memchr::memmem;
 use percent_encoding::percent_decode;
 use regex::Regex;
-
-/// Bytes that a compiled pattern may take.
-const PATTERN_MAX: usize = 1 << 20;
-/// How far all searches of one pattern in one text may look, together: iterating over matches is not linear for every
-/// pattern, though each search is. A pattern with a longest match looks that far behind each of them; any other one is
-/// counted as if it looked at the rest of the text, since nothing tells how far it did. A text of 64 KiB cannot reach it.
-const SEARCHED_MAX: usize = 1 << 32;
 
 /// What operations need beside the value.
 #[derive(Clone, Copy, Debug)]
@@ -24,6 +24,9 @@ pub(super) struct Context<'a> {
     pub(super) now_ms: i64,
     /// Bytes that may be made of the record on the way.
     pub(super) room: usize,
+    /// Whether equal keys of one object are made one field when they are read. Rules find the last of them anyway, and
+    /// where none looks they are noticed when the result is written; to look for them costs more than most records need.
+    pub(super) unite: bool,
 }
 
 #[derive(Clone, Debug)]
@@ -36,17 +39,9 @@ pub(super) enum Operation {
     Split(String),
     KeyValue { entries: String, separator: String, keep: bool },
     PathReplace { old: Box<JsonPath>, new: New },
-    UrlDecode,
+    UrlDecode(&'static Encoding),
     LowerCase,
     UpperCase,
-}
-
-/// A compiled pattern.
-#[derive(Clone, Debug)]
-pub(super) struct Pattern {
-    regex: Regex,
-    /// The longest match, if there is a longest one.
-    reach: Option<usize>,
 }
 
 /// A piece of what stands in the place of a match.
@@ -127,7 +122,16 @@ impl Operation {
             }
             ValueOperation::JsonPathReplace { old, new } => path_replace(old, new, problem)?,
             ValueOperation::Trim => Self::Trim,
-            ValueOperation::UrlDecode => Self::UrlDecode,
+            ValueOperation::UrlDecode => Self::UrlDecode(encoding_rs::UTF_8),
+            ValueOperation::UrlDecodeIn(label) => {
+                let allowed =
+                    "UTF-8, GBK, GB18030, Big5, Shift_JIS, EUC-KR or another label of the Encoding Standard";
+                let known = encoding(label);
+                if known.is_none() {
+                    problem("UrlDecode.CharsetName", format!("{label:?} is no known encoding"), allowed);
+                }
+                Self::UrlDecode(known?)
+            }
             ValueOperation::LowerCase => Self::LowerCase,
             ValueOperation::UpperCase => Self::UpperCase,
         })
@@ -150,7 +154,7 @@ impl Operation {
             Self::RegexReplace { pattern, new } => regex_replace(text, pattern, new, context)?,
             Self::LowerCase => context.keep(&text.to_lowercase())?,
             Self::UpperCase => context.keep(&text.to_uppercase())?,
-            Self::UrlDecode => url_decode(text, context)?,
+            Self::UrlDecode(encoding) => url_decode(text, encoding, context)?,
             Self::Split(separator) => return split(text, separator, context),
             Self::KeyValue { .. } | Self::PathReplace { .. } => text,
         };
@@ -180,38 +184,6 @@ fn path_replace(old: &str, new: &str, mut problem: impl FnMut(&str, String, &str
         problem("JsonPathReplace.OldValue", what, "a path without functions");
     }
     Some(Operation::PathReplace { old, new })
-}
-
-pub(super) const PATTERN_ALLOWED: &str = "a pattern of RE2, whose compiled form takes at most 1 MiB";
-
-/// A pattern within bounds.
-pub(super) fn compile(pattern: &str) -> Result<Pattern, String> {
-    let compiled = regex::RegexBuilder::new(pattern).size_limit(PATTERN_MAX).build();
-    let regex = compiled.map_err(|e| format!("{pattern:?}: {}", crate::pattern::reason(&e)))?;
-    let reach = regex_syntax::parse(pattern).ok().and_then(|parsed| parsed.properties().maximum_len());
-    Ok(Pattern { regex, reach })
-}
-
-/// The whole matches of a pattern.
-pub(super) fn matches<'a>(
-    text: &'a str,
-    pattern: &Pattern,
-    mut each: impl FnMut(&'a str) -> Result<(), Why>,
-) -> Result<(), Why> {
-    let mut searched = 0;
-    for found in pattern.regex.find_iter(text) {
-        pattern.looked(&mut searched, text.len() - found.start())?;
-        each(found.as_str())?;
-    }
-    Ok(())
-}
-
-impl Pattern {
-    /// Counts a search that may have looked at `rest` bytes behind where it found something.
-    fn looked(&self, searched: &mut usize, rest: usize) -> Result<(), Why> {
-        *searched = searched.saturating_add(self.reach.map_or(rest, |reach| rest.min(reach)));
-        if *searched > SEARCHED_MAX { Err(Why::Matches) } else { Ok(()) }
-    }
 }
 
 /// What Java's `Matcher.replaceAll` takes: `$1`, `${name}`, and `\` before what is meant literally.
@@ -290,10 +262,12 @@ fn regex_replace<'a>(
     new: &[Piece],
     context: Context<'a>,
 ) -> Result<&'a str, Why> {
-    let (mut out, mut copied, mut searched) = (String::new(), 0, 0);
+    let (mut out, mut copied, mut any) = (String::new(), 0, false);
+    let mut searches = Searches::new(pattern, text);
     for found in pattern.regex.captures_iter(text) {
         let whole = found.get_match();
-        pattern.looked(&mut searched, text.len() - whole.start())?;
+        searches.found(whole.start(), whole.end())?;
+        any = true;
         out.push_str(&text[copied..whole.start()]);
         for piece in new {
             out.push_str(match piece {
@@ -304,21 +278,36 @@ fn regex_replace<'a>(
         context.check(out.len())?;
         copied = whole.end();
     }
-    if searched == 0 && copied == 0 && out.is_empty() {
+    if !any {
         return Ok(text);
     }
     out.push_str(&text[copied..]);
     context.keep(&out)
 }
 
-/// `+` is a blank, as in forms and in Java.
-fn url_decode<'a>(text: &'a str, context: Context<'a>) -> Result<&'a str, Why> {
+/// An encoding by its label, if text can be read in it.
+pub(super) fn encoding(label: &str) -> Option<&'static Encoding> {
+    Encoding::for_label_no_replacement(label.as_bytes())
+}
+
+/// `+` is a blank, as in forms and in Java. What stands there unescaped may be the second byte of a character whose first
+/// one is escaped (`%81A` in GBK), unless it is not ASCII.
+fn url_decode<'a>(text: &'a str, encoding: &'static Encoding, context: Context<'a>) -> Result<&'a str, Why> {
     if !text.bytes().any(|byte| matches!(byte, b'%' | b'+')) {
         return Ok(text);
     }
-    let spaced = text.replace('+', " ");
-    let decoded = percent_decode(spaced.as_bytes()).decode_utf8().map_err(|_| Why::NotUtf8)?;
-    context.keep(&decoded)
+    let mut out = String::with_capacity(text.len());
+    for piece in text.split_inclusive(|c: char| !c.is_ascii()) {
+        let end = piece.char_indices().next_back().filter(|(_, last)| !last.is_ascii());
+        let (ascii, literal) = piece.split_at(end.map_or(piece.len(), |(at, _)| at));
+        let spaced = ascii.replace('+', " ");
+        let bytes: Vec<u8> = percent_decode(spaced.as_bytes()).collect();
+        let decoded = encoding.decode_without_bom_handling_and_without_replacement(&bytes);
+        out.push_str(&decoded.ok_or(Why::Encoding(encoding.name()))?);
+        out.push_str(literal);
+        context.check(out.len())?;
+    }
+    context.keep(&out)
 }
 
 fn split<'a>(text: &str, separator: &str, context: Context<'a>) -> Result<Val<'a>, Why> {
@@ -344,6 +333,9 @@ fn replace_paths<'a>(
 ) -> Result<Val<'a>, Why> {
     let string = value.is_string();
     let json = if string { value.text(context.bump) } else { value.json(context.bump) };
+    if string && !is_json(json) {
+        return Err(Why::kind(json, "JSON, in which paths could be replaced"));
+    }
     let document = Document::of(json);
     let found = old.places_in(&document)?.unwrap_or_default();
     let new = match new {
@@ -368,6 +360,11 @@ fn replace_paths<'a>(
     out.push_str(&json[copied..]);
     let out = context.keep(&out)?;
     Ok(if string { Val::Text(out) } else { Val::Json(out) })
+}
+
+fn is_json(text: &str) -> bool {
+    let mut scanner = Scanner::of(text);
+    scanner.value(&mut Vec::new()).and_then(|_| scanner.end()).is_ok()
 }
 
 /// Where a part of a text stands in it.

@@ -2,11 +2,12 @@
 
 use super::{
     filter::Filter,
-    operation::{Operation, PATTERN_ALLOWED, Pattern, compile},
+    operation::Operation,
     rules::{
         BatchMode, ChainRules, DateRule, FieldRule, FieldType, Input, OutputFormat, Parse, RowContent, Rules,
         Source, ValueOperation,
     },
+    search::{PATTERN_ALLOWED, Pattern, compile},
 };
 use crate::{json::pick::Step, jsonpath::JsonPath};
 use connect_core::config::Problems;

@@ -35,7 +35,7 @@ connect_core::choices! {
         Float64 = "FLOAT64",
         /// From a boolean, `true` and `false` as text in any case, and the numbers 1 and 0.
         Boolean = "BOOLEAN",
-        /// An object, or text that holds one as JSON.
+        /// Of an object its members, each as the field `<name>.<member>`; of text that holds one as JSON, the object.
         Map = "MAP",
         /// An array, or text that holds one as JSON.
         Array = "ARRAY",
@@ -138,6 +138,8 @@ pub struct Rules {
     pub keep_metadata: bool,
     /// `FailureParam.Type`. `FAIL`, if not given.
     pub on_failure: OnFailure,
+    /// What a rule file says that has no effect, each with its place and the reason. It is not exported.
+    pub ignored: Vec<String>,
 }
 
 /// One chain: parse, then make fields.
@@ -251,7 +253,8 @@ pub enum ValueOperation {
         /// `KeepOriginalKey`: the field itself stays too, before them.
         keep: bool,
     },
-    /// `JSON_PATH_REPLACE`: every place that a path finds in the value, which must be JSON or text that holds JSON.
+    /// `JSON_PATH_REPLACE`: every place that a path finds in the value, which must be JSON or text that holds JSON; other
+    /// text is poison.
     JsonPathReplace {
         /// The path.
         old: String,
@@ -260,6 +263,10 @@ pub enum ValueOperation {
     },
     /// `URL_DECODE`: `%XX` and `+`. The bytes must be UTF-8; a `%` without two digits behind it stays.
     UrlDecode,
+    /// The same in another encoding (`UrlDecode.CharsetName`), by its label of the WHATWG's Encoding Standard: `GBK`,
+    /// `Big5`, `Shift_JIS`, `windows-1252` and so on. As in browsers, `ISO-8859-1` is `windows-1252`, and `UTF-16` is
+    /// little-endian.
+    UrlDecodeIn(String),
     /// `LOWERCASE`.
     LowerCase,
     /// `UPPERCASE`, an addition of ours.
@@ -285,7 +292,7 @@ pub struct DateRule {
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct FilterRule {
-    /// `Key`: the field. One that is missing meets only `EXCEPT`.
+    /// `Key`: the field, or the way into one, found as by `MAPPING`. One that is missing meets only `EXCEPT`.
     pub key: String,
     /// `MatchMode`.
     pub mode: FilterMode,
@@ -316,6 +323,7 @@ impl Rules {
             row: None,
             keep_metadata: false,
             on_failure: OnFailure::Fail,
+            ignored: Vec::new(),
         }
     }
 

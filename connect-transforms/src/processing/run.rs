@@ -2,8 +2,10 @@
 
 use super::{
     convert::convert,
-    operation::{Context, Operation, matches},
+    operation::{Context, Operation},
     plan::{Chain, Parser, Place, Plan, Value},
+    rules::FieldType,
+    search::matches,
     value::{Field, Fields, Val, kind_of, members},
     why::{Failure, Why},
 };
@@ -14,13 +16,15 @@ use crate::{
     },
     jsonpath::Document,
 };
-use std::cell::OnceCell;
+use std::{cell::OnceCell, collections::HashMap};
 
 /// Fields that a record may have.
 const FIELDS_MAX: usize = 1 << 20;
 
 /// Somebody who watches. Numbers are those of the rule file.
 pub(super) trait Trace {
+    const WATCHES: bool;
+
     fn parsed(&mut self, _chain: usize, _fields: &[Field<'_>]) {}
     fn rule(&mut self, _chain: usize, _rule: usize, _made: &[Field<'_>]) {}
     fn chain(&mut self, _chain: usize, _fields: &[Field<'_>]) {}
@@ -28,7 +32,9 @@ pub(super) trait Trace {
 }
 
 /// Nobody does.
-impl Trace for () {}
+impl Trace for () {
+    const WATCHES: bool = false;
+}
 
 /// The fields so far, and how to look into them.
 struct Source<'a, 'f> {
@@ -205,7 +211,12 @@ impl Chain {
                 other => value = other.apply(value, context)?,
             }
         }
-        push(Field { name, value: convert(value, rule.kind, context.bump)? }, out)
+        match value {
+            Val::Json(object) if rule.kind == FieldType::Map && object.starts_with('{') => {
+                parse_object(object, &format!("{name}."), out, context)
+            }
+            value => push(Field { name, value: convert(value, rule.kind, context.bump)? }, out),
+        }
     }
 }
 
@@ -218,10 +229,7 @@ impl<'a> Source<'a, '_> {
                 let digits = context.keep(itoa::Buffer::new().format(context.now_ms))?;
                 Ok(Some(Val::Json(digits)))
             }
-            Value::Key(key) => match field(self.fields, key) {
-                Some(value) => Ok(Some(value)),
-                None => inner(self.fields, key),
-            },
+            Value::Key(key) => by_key(self.fields, key),
             Value::Field(name, steps) => match field(self.fields, name) {
                 Some(value) => into(value, steps),
                 None => Ok(None),
@@ -249,7 +257,28 @@ impl<'a> Source<'a, '_> {
 }
 
 fn field<'a>(fields: &[Field<'a>], name: &str) -> Option<Val<'a>> {
-    fields.iter().find(|field| field.name == name).map(|field| field.value)
+    fields.iter().rev().find(|field| field.name == name).map(|field| field.value)
+}
+
+/// Leaves the last value of every name from `start` on, in the place of the first one, as Java's maps do.
+fn unite(fields: &mut Fields<'_>, start: usize) {
+    let mut places: HashMap<&str, usize> = HashMap::with_capacity(fields.len() - start);
+    let mut kept = start;
+    for at in start..fields.len() {
+        let field = fields[at];
+        let place = *places.entry(field.name).or_insert(kept);
+        fields[place] = field;
+        kept = kept.max(place + 1);
+    }
+    fields.truncate(kept);
+}
+
+/// The field of this name or, if there is none, what the name leads to as a way into one.
+pub(super) fn by_key<'a>(fields: &[Field<'a>], key: &str) -> Result<Option<Val<'a>>, Why> {
+    match field(fields, key) {
+        Some(value) => Ok(Some(value)),
+        None => inner(fields, key),
+    }
 }
 
 fn into<'a>(value: Val<'a>, steps: &[Step]) -> Result<Option<Val<'a>>, Why> {
@@ -315,13 +344,16 @@ fn parse_object<'a>(
         scanner.end()?;
         return Err(Why::NotAnObject(kind_of(text.trim_start())));
     }
-    let mut refused = Ok(());
+    let (start, mut refused) = (fields.len(), Ok(()));
     members(text, context.bump, |name, value| {
         if refused.is_ok() {
             let named = if prefix.is_empty() { Ok(name) } else { joined(&[prefix, name], context) };
             refused = named.and_then(|name| push(Field { name, value: Val::Json(value) }, fields));
         }
     })?;
+    if context.unite {
+        unite(fields, start);
+    }
     refused
 }
 

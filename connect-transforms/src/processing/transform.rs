@@ -71,8 +71,8 @@ thread_local! {
 /// rules see that result). A field that is parsed is replaced by `<field>.<child>`, which stand at the end; with a
 /// JSONPath the path as written is the prefix, and a field is replaced only if the path is `$.<field>`.
 /// - `JSON` takes one object. Keys are unescaped, values stay as they stand.
-/// - `DELIMITER` and `REGULAR` give fields `0`, `1`, … with text. Regular expressions are the crate `regex`: linear
-///   time, and look-around and back-references are refused when the rules are read.
+/// - `DELIMITER` and `REGULAR` give fields `0`, `1`, … with text. Regular expressions are those of RE2: linear time, no
+///   look-around and no back-references. `\w`, `\d`, `\s` and `\b` are ASCII; `(?i)` and `\p{…}` are Unicode.
 /// - `SecondaryAnalyse` adds `<field>.<key>` for every text that holds its separator, which it splits at the first one.
 ///
 /// Rules make the new result, in their order: what no rule names is gone. With `KeepOtherFields` (our addition) fields
@@ -80,7 +80,9 @@ thread_local! {
 /// nothing at the end. A chain without rules keeps all fields.
 ///
 /// A source that is not there (`MAPPING` of a missing key, a definite path to nothing) gives no field. A key that is no
-/// field's reaches into objects: `a.b` finds `b` in the object `a`. Of equal keys in one object the first one counts.
+/// field's reaches into objects: `a.b` finds `b` in the object `a`, in rules and in filters. The type `MAP` makes of an
+/// object `a` the fields `a.b`, `a.c`, …, one level of them, and of text that holds an object that object as one field. Of equal keys in one object
+/// the last one counts, in the place of the first one, as in Java's maps.
 ///
 /// # Records
 /// - With `BatchAnalyse` a record is an array of objects, and each passes all chains and filters on its own:
@@ -106,9 +108,9 @@ thread_local! {
 /// that the bytes can be had back; they are as they came to this transform. This form does not change.
 ///
 /// Limits, beyond which a record is poison: 1,048,576 fields; results of 64 KiB and 16 times the record; 16 MiB and 64
-/// times the record (1 GiB at most) on the way; 128 levels, but only for JSONPath with wildcards, filters or `..`; 2^32
-/// bytes looked at by all matches of a pattern that can match any length (`a+`), each counted as the rest of its text (64
-/// KiB of text cannot reach that). Two fields of one name in the result are poison too.
+/// times the record (1 GiB at most) on the way; 128 levels, but only for JSONPath with wildcards, filters or `..`; 2^27
+/// bytes looked at by all searches of one pattern in one text (or four times the text), which only patterns come to that
+/// look far behind what they find (`a.*?x|a`); 2^26 of them are an estimate. Two fields of one name in the result are poison too.
 ///
 /// # Performance
 /// Nothing is parsed further than rules ask: the members of a record are found by one scan and copied as they stand. No
@@ -189,25 +191,20 @@ impl DataProcessing {
         let bytes = RESULT_ROOM + text.len().saturating_mul(RESULT_GROWTH);
         let limit = Limit { end: out.len() + bytes, bytes };
         let Some(mode) = self.plan.batch else {
-            let context = Context { bump, now_ms, room };
-            let Some(fields) = self.plan.run(text, context, trace)? else {
-                return Ok(0);
-            };
-            return self.emit(&fields, origin, bump, limit, out).map(|()| 1);
+            return self.result(text, now_ms, origin, bump, room, limit, out, trace).map(usize::from);
         };
         let mut elements = Elements::new(text)?;
         let (start, merge) = (out.len(), mode == BatchMode::Merge);
         while let Some(element) = elements.next()? {
             empty(bump);
-            let context = Context { bump, now_ms, room };
-            if let Some(fields) = self.plan.run(element, context, trace)? {
-                if merge {
-                    out.push(if out.len() == start { b'[' } else { b',' });
-                }
-                self.emit(&fields, origin, bump, limit, out)?;
-                if !merge {
-                    ends.push(out.len());
-                }
+            let before = out.len();
+            if merge {
+                out.push(if before == start { b'[' } else { b',' });
+            }
+            match self.result(element, now_ms, origin, bump, room, limit, out, trace)? {
+                true if merge => {}
+                true => ends.push(out.len()),
+                false => out.truncate(before),
             }
         }
         if merge && out.len() > start {
@@ -215,6 +212,37 @@ impl DataProcessing {
             ends.push(out.len());
         }
         Ok(ends.len())
+    }
+
+    /// Appends the result of one record, or of one element of it; `false`: it is filtered.
+    #[allow(clippy::too_many_arguments, reason = "as above")]
+    fn result<T: Trace>(
+        &self,
+        text: &str,
+        now_ms: i64,
+        origin: Option<Origin<'_>>,
+        bump: &mut Bump,
+        room: usize,
+        limit: Limit,
+        out: &mut Vec<u8>,
+        trace: &mut T,
+    ) -> Result<bool, Failure> {
+        let start = out.len();
+        let mut run = |unite: bool, bump: &Bump, out: &mut Vec<u8>| {
+            let Some(fields) = self.plan.run(text, Context { bump, now_ms, room, unite }, trace)? else {
+                return Ok(false);
+            };
+            self.emit(&fields, origin, bump, limit, out).map(|()| true)
+        };
+        let unite = self.plan.row.is_some() || T::WATCHES;
+        match run(unite, bump, out) {
+            Err(Failure { why: Why::Collision(_), .. }) if !unite => {
+                out.truncate(start);
+                empty(bump);
+                run(true, bump, out)
+            }
+            done => done,
+        }
     }
 
     fn emit<'a>(

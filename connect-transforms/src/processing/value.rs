@@ -7,7 +7,7 @@ use crate::json::{
 };
 use bumpalo::{Bump, collections::Vec as BumpVec};
 
-/// The fields of a record, in order. Names may stand twice: the first one counts.
+/// The fields of a record, in order. Names may stand twice: the last one counts.
 pub(super) type Fields<'a> = BumpVec<'a, Field<'a>>;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -30,8 +30,8 @@ pub(super) enum Why {
     Date { value: String, reason: String },
     #[error("the pattern has too many matches in so long a text")]
     Matches,
-    #[error("what `%` stands for is not UTF-8")]
-    NotUtf8,
+    #[error("what `%` stands for is not {0}")]
+    Encoding(&'static str),
 }
 
 /// Where in the rules it went wrong.

@@ -7,6 +7,7 @@ use crate::json::{
     members::{elements, find, members, string},
     object::{Member, ObjectWriter, escaped},
 };
+use std::collections::{HashMap, HashSet};
 
 /// What the name of an event's schema ends in.
 const ENVELOPE: &str = ".Envelope";
@@ -48,9 +49,13 @@ pub(super) struct Changes<'a> {
 }
 
 impl Changes<'_> {
-    /// Whether the field that `is` knows is left out, or another one stands in its place.
-    fn replace(&self, is: impl Fn(&str) -> bool) -> bool {
-        self.dropped.iter().any(|name| is(name)) || self.added.iter().any(|new| is(&new.name))
+    /// The names of fields that are left out, or in whose place another one stands.
+    fn replaced(&self) -> HashSet<&str> {
+        self.dropped
+            .iter()
+            .map(String::as_str)
+            .chain(self.added.iter().map(|new| new.name.as_str()))
+            .collect()
     }
 }
 
@@ -195,7 +200,8 @@ fn optional_and_defaults(schema: &str) -> Result<(Vec<String>, Vec<Known<'_>>), 
 /// Those of the names that a schema allows to be left out.
 pub(super) fn optional_in(schema: &str, names: &[String]) -> Result<Vec<String>, SyntaxError> {
     let (optional, _) = optional_and_defaults(schema)?;
-    Ok(names.iter().filter(|name| optional.contains(name)).cloned().collect())
+    let optional: HashSet<&str> = optional.iter().map(String::as_str).collect();
+    Ok(names.iter().filter(|name| optional.contains(name.as_str())).cloned().collect())
 }
 
 /// Appends an object with its changes; its schema says what null stands for.
@@ -214,16 +220,27 @@ pub(super) fn write_object(
         out.extend_from_slice(text.as_bytes());
         return Ok(());
     }
+    let replaced = changes.replaced();
+    let default_of: HashMap<&str, &str> =
+        defaults.iter().map(|(name, default)| (name.as_str(), *default)).collect();
+    let mut there = HashSet::new();
     let mut object = ObjectWriter::new(text, out);
-    for member in members.iter().filter(|member| !changes.replace(|name| member.is(text, name))) {
+    for member in members {
+        let name = member.name(text);
+        if replaced.contains(&*name) {
+            continue;
+        }
         object.key_of(member, out);
         let value = &text[member.value.clone()];
-        let default = defaults.iter().find(|(name, _)| value == "null" && member.is(text, name));
-        out.extend_from_slice(default.map_or(value, |(_, default)| default).as_bytes());
+        let default = default_of.get(&*name);
+        out.extend_from_slice(default.filter(|_| value == "null").unwrap_or(&value).as_bytes());
+        if default.is_some() {
+            there.insert(name);
+        }
     }
     // What is not there is null.
     for (name, default) in &defaults {
-        if find(text, members, name).is_none() && !changes.replace(|other| other == name) {
+        if !there.contains(name.as_str()) && !replaced.contains(name.as_str()) {
             object.name(&escaped(name), out);
             out.extend_from_slice(default.as_bytes());
         }
@@ -261,10 +278,10 @@ pub(super) fn write_schema(
 }
 
 fn write_fields(fields: &str, changes: &Changes<'_>, out: &mut Vec<u8>) -> Result<(), SyntaxError> {
-    let start = out.len();
+    let (start, replaced) = (out.len(), changes.replaced());
     for field in elements(fields)? {
         let name = members(field)?.and_then(|parts| string(find(field, &parts, "field")?));
-        if name.is_some_and(|name| changes.replace(|other| other == name)) {
+        if name.is_some_and(|name| replaced.contains(name.as_str())) {
             continue;
         }
         out.push(b',');

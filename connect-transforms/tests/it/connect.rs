@@ -68,6 +68,100 @@ const ALL: [(&str, Keys<'static>); 18] = [
     ("Filter", &[]),
 ];
 
+/// An envelope with this many fields, every one of them null with a default, and in the middle `a` and `b`.
+fn wide(count: usize) -> String {
+    let (mut fields, mut members) = (Vec::new(), Vec::new());
+    for n in 0..count {
+        fields.push(format!(
+            r#"{{"type":"string","optional":true,"default":"d{n}","field":"column_number_{n}"}}"#
+        ));
+        members.push(format!("\"column_number_{n}\":null"));
+        if n == count / 2 {
+            fields.extend(
+                ["a", "b"].map(|name| format!(r#"{{"type":"int64","optional":false,"field":"{name}"}}"#)),
+            );
+            members.extend([r#""b":2"#, r#""a":1"#].map(str::to_owned));
+        }
+    }
+    let (fields, members) = (fields.join(","), members.join(","));
+    format!(
+        r#"{{"schema":{{"type":"struct","fields":[{fields}],"optional":false}},"payload":{{{members}}}}}"#
+    )
+}
+
+#[test]
+fn twenty_thousand_fields_with_defaults_pass_all_transforms() {
+    let json = wide(20_000);
+    for (name, keys) in [
+        ("InsertField", &[("topic.field", "topic")] as Keys<'_>),
+        ("Cast", &[("spec", "a:string,b:int8")]),
+        ("MaskField", &[("fields", "a,b")]),
+        ("ReplaceField", &[("exclude", "a"), ("renames", "b:x")]),
+        ("TimestampConverter", &[("field", "a"), ("target.type", "Date")]),
+        ("SetSchemaMetadata", &[("schema.name", "n")]),
+        ("HeaderFrom", &[("fields", "a,b"), ("headers", "x,y"), ("operation", "move")]),
+        ("Flatten", &[]),
+    ] {
+        let made = text(name, keys, &json);
+        assert!(made.contains(r#""column_number_19999":"d19999""#), "{name}");
+    }
+}
+
+/// The topic that becomes of a topic.
+fn topic(name: &str, keys: Keys<'_>, of: &str) -> String {
+    let mut builder = BatchBuilder::new();
+    let entry = Entry { offset: 7, timestamp_ms: Some(1_000), key: None, value: Some(b"{}") };
+    builder.push(PartitionId::new(0, 1), &of.into(), 2, entry, []);
+    let done = Chain::new(vec![transform(name, keys).unwrap()]).apply(builder.finish(), 0);
+    done.batch.get(0).unwrap().topic().to_owned()
+}
+
+#[test]
+fn a_field_that_is_null_with_its_schema_is_a_tombstone_for_the_next_transform() {
+    let settings = Settings::literal([
+        ("transforms", "extract,drop"),
+        ("transforms.extract.type", "ExtractField$Value"),
+        ("transforms.extract.field", "after"),
+        ("transforms.drop.type", "Filter"),
+        ("transforms.drop.predicate", "deleted"),
+        ("predicates", "deleted"),
+        ("predicates.deleted.type", "RecordIsTombstone"),
+    ]);
+    let (mut transforms, mut predicates) = (Registry::new("transform"), Registry::new("predicate"));
+    connect_transforms::register(&mut transforms).unwrap();
+    connect_transforms::register_predicates(&mut predicates).unwrap();
+    let mut reader = connect_core::config::Reader::new(&settings);
+    let steps = connect_core::read_transforms(&transforms, &predicates, &mut reader);
+    let steps = reader.finish().result(steps).unwrap();
+    let chain = Chain::new(steps.iter().map(|make| make().unwrap()).collect());
+    let schema =
+        r#"{"type":"struct","fields":[{"type":"int32","optional":true,"field":"after"}],"optional":false}"#;
+    let mut builder = BatchBuilder::new();
+    for (offset, after) in [(0, "1"), (1, "null"), (2, "3")] {
+        let value = format!(r#"{{"schema":{schema},"payload":{{"after":{after}}}}}"#);
+        let entry = Entry { offset, timestamp_ms: None, key: None, value: Some(value.as_bytes()) };
+        builder.push(PartitionId::new(0, 1), &"t".into(), 2, entry, []);
+    }
+    let done = chain.apply(builder.finish(), 0);
+    assert_eq!(done.batch.iter().map(|record| record.origin().offset).collect::<Vec<_>>(), [0, 2]);
+}
+
+#[test]
+fn values_of_keys_are_trimmed_as_kafka_does() {
+    assert_eq!(topic("RegexRouter", &[("regex", " (.*)\t"), ("replacement", "$1-x ")], "logs"), "logs-x");
+    assert_eq!(
+        topic("TimestampRouter", &[("topic.format", "${topic} "), ("timestamp.format", " yyyy")], "logs"),
+        "logs"
+    );
+    let keys = [("static.field", " f "), ("static.value", " a b ")];
+    assert_eq!(text("InsertField", &keys, "{}"), r#"{"f":"a b"}"#);
+    assert_eq!(
+        text("MaskField", &[("fields", " a "), ("replacement", " * ")], r#"{"a":"x"}"#),
+        r#"{"a":"*"}"#
+    );
+    assert_eq!(text("HoistField", &[("field", "a ")], "1"), r#"{"a":1}"#);
+}
+
 #[test]
 fn numbers_and_order_stay_where_no_rule_changes_them() {
     let json = r#"{"z":1.0, "a":12345678901234567890,"n":1e999,"b":1.50}"#;
@@ -426,6 +520,29 @@ proptest! {
         let there = text("ReplaceField", &[("renames", "a:AA")], &json);
         prop_assert_eq!(text("ReplaceField", &[("renames", "AA:a")], &there), json);
     }
+}
+
+#[test]
+fn a_decimal_is_masked_by_a_number_that_its_scale_can_hold() {
+    let value = |payload: &str| {
+        format!(
+            r#"{{"schema":{{"type":"struct","fields":[{{"type":"bytes","optional":false,"field":"d","name":"org.apache.kafka.connect.data.Decimal","version":1,"parameters":{{"scale":"2"}}}}]}},"payload":{{"d":{payload}}}}}"#
+        )
+    };
+    for (replacement, before, after) in [
+        ("0.00", "123.45", "0.00"),
+        ("0.00", r#""MDk=""#, r#""AA==""#),
+        ("1", "123.45", "1.00"),
+        ("-1.28", r#""MDk=""#, r#""gA==""#),
+        ("1.500", "0.01", "1.50"),
+    ] {
+        let keys = [("fields", "d"), ("replacement", replacement)];
+        assert_eq!(text("MaskField", &keys, &value(before)), value(after), "{replacement}");
+    }
+    let refused =
+        |replacement| error("MaskField", &[("fields", "d"), ("replacement", replacement)], &value("1.00"));
+    assert!(refused("0.001").contains("more digits behind the point"), "{}", refused("0.001"));
+    assert!(refused("none").contains("Unable to convert none"), "{}", refused("none"));
 }
 
 #[test]

@@ -243,6 +243,6 @@ fn kafkas_own_transforms_make_the_same_of_every_record() {
     named.iter().for_each(|(name, count)| println!("{count:6} {name}"));
     let shown: Vec<_> = unexplained.iter().take(25).cloned().collect();
     assert!(unexplained.is_empty(), "{} unexplained:\n{}", unexplained.len(), shown.join("\n"));
-    assert_eq!((vectors, equal), (6_033, 5_710));
+    assert_eq!((vectors, equal), (6_033, 5_715));
     assert_eq!(named.into_iter().collect::<Vec<_>>(), MEANT);
 }

@@ -2,6 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
+use services::{Engine, engine};
+
 pub(crate) const USAGE: &str = "\
 usage: services start|stop|status [options]
 
@@ -9,16 +11,20 @@ usage: services start|stop|status [options]
   stop     stop them; data stays for the next start
   status   say what runs; exit code 1 when something does not
 
-  --only LIST            of kafka, elasticsearch, opensearch, comma-separated [kafka,elasticsearch; stop: all]
-  --run-dir DIR          pid files, data and logs [run/ at the workspace root]
+  --only LIST             of kafka, elasticsearch, elasticsearch8, elasticsearch9, opensearch, opensearch3,
+                          comma-separated [kafka,elasticsearch; stop: all]
+  --run-dir DIR           pid files, data and logs [run/ at the workspace root]
 start:
-  --kafka-port PORT      [9092]
-  --es-port PORT         [9200]
-  --opensearch-port PORT [9201]
-  --heap MIB             largest Java heap of each server [512]
-  --kafka-property K=V   a line for server.properties, any number of times
+  --kafka-port PORT       [9092]
+  --es-port PORT          [9200]
+  --opensearch-port PORT  [9201]
+  --opensearch3-port PORT [9203]
+  --es8-port PORT         [9208]
+  --es9-port PORT         [9209]
+  --heap MIB              largest Java heap of each server [512]
+  --kafka-property K=V    a line for server.properties, any number of times
 stop:
-  --wipe                 remove data and logs as well";
+  --wipe                  remove data and logs as well";
 
 /// What to do, to which servers.
 #[derive(Debug, PartialEq, Eq)]
@@ -26,12 +32,17 @@ pub(crate) struct Command {
     pub(crate) action: Action,
     pub(crate) kinds: Vec<Kind>,
     pub(crate) run_dir: PathBuf,
-    pub(crate) kafka_port: u16,
-    pub(crate) elasticsearch_port: u16,
-    pub(crate) opensearch_port: u16,
+    ports: [u16; Kind::ALL.len()],
     pub(crate) heap_mib: u32,
     pub(crate) kafka_properties: Vec<(String, String)>,
     pub(crate) wipe: bool,
+}
+
+impl Command {
+    /// The port of a server.
+    pub(crate) fn port(&self, kind: Kind) -> u16 {
+        self.ports[kind as usize]
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -45,23 +56,51 @@ pub(crate) enum Action {
 pub(crate) enum Kind {
     Kafka,
     Elasticsearch,
+    Elasticsearch8,
+    Elasticsearch9,
     OpenSearch,
+    OpenSearch3,
 }
 
 impl Kind {
-    const ALL: [Kind; 3] = [Kind::Kafka, Kind::Elasticsearch, Kind::OpenSearch];
+    /// In the order of their numbers.
+    const ALL: [Kind; 6] = [
+        Kind::Kafka,
+        Kind::Elasticsearch,
+        Kind::Elasticsearch8,
+        Kind::Elasticsearch9,
+        Kind::OpenSearch,
+        Kind::OpenSearch3,
+    ];
 
     pub(crate) fn name(self) -> &'static str {
+        self.row().0
+    }
+
+    fn port_option(self) -> &'static str {
+        self.row().1
+    }
+
+    fn default_port(self) -> u16 {
+        self.row().2
+    }
+
+    /// Name, the option for its port, the port without it.
+    fn row(self) -> (&'static str, &'static str, u16) {
         match self {
-            Kind::Kafka => "kafka",
-            Kind::Elasticsearch => "elasticsearch",
-            Kind::OpenSearch => "opensearch",
+            Kind::Kafka => ("kafka", "--kafka-port", 9092),
+            Kind::Elasticsearch => (engine::Elasticsearch::NAME, "--es-port", 9200),
+            Kind::Elasticsearch8 => (engine::Elasticsearch8::NAME, "--es8-port", 9208),
+            Kind::Elasticsearch9 => (engine::Elasticsearch9::NAME, "--es9-port", 9209),
+            Kind::OpenSearch => (engine::OpenSearch::NAME, "--opensearch-port", 9201),
+            Kind::OpenSearch3 => (engine::OpenSearch3::NAME, "--opensearch3-port", 9203),
         }
     }
 
     fn parse(name: &str) -> Result<Self, String> {
         Kind::ALL.into_iter().find(|kind| kind.name() == name).ok_or_else(|| {
-            format!("--only: unknown server `{name}`, expected kafka, elasticsearch or opensearch")
+            let names = Kind::ALL.map(Kind::name).join(", ");
+            format!("--only: unknown server `{name}`, expected some of {names}")
         })
     }
 }
@@ -90,9 +129,7 @@ pub(crate) fn parse(arguments: impl IntoIterator<Item = String>) -> Result<Optio
             vec![Kind::Kafka, Kind::Elasticsearch]
         },
         run_dir: default_run_dir(),
-        kafka_port: 9092,
-        elasticsearch_port: 9200,
-        opensearch_port: 9201,
+        ports: Kind::ALL.map(Kind::default_port),
         heap_mib: 512,
         kafka_properties: Vec::new(),
         wipe: false,
@@ -117,10 +154,10 @@ fn option(
     inline: Option<String>,
     rest: &mut impl Iterator<Item = String>,
 ) -> Result<(), String> {
+    let port = Kind::ALL.into_iter().find(|kind| kind.port_option() == name);
     let only_for = match name {
-        "--kafka-port" | "--es-port" | "--opensearch-port" | "--heap" | "--kafka-property" => {
-            Some(Action::Start)
-        }
+        _ if port.is_some() => Some(Action::Start),
+        "--heap" | "--kafka-property" => Some(Action::Start),
         "--wipe" => Some(Action::Stop),
         "--only" | "--run-dir" => None,
         _ => return Err(format!("unknown option `{name}`")),
@@ -133,12 +170,13 @@ fn option(
         return inline.map_or(Ok(()), |value| Err(format!("--wipe takes no value, got `{value}`")));
     }
     let value = inline.or_else(|| rest.next()).ok_or_else(|| format!("{name} needs a value"))?;
+    if let Some(kind) = port {
+        command.ports[kind as usize] = number(name, &value)?;
+        return Ok(());
+    }
     match name {
         "--only" => command.kinds = kinds(&value)?,
         "--run-dir" => command.run_dir = PathBuf::from(value),
-        "--kafka-port" => command.kafka_port = number(name, &value)?,
-        "--es-port" => command.elasticsearch_port = number(name, &value)?,
-        "--opensearch-port" => command.opensearch_port = number(name, &value)?,
         "--heap" => command.heap_mib = number(name, &value)?,
         _ => {
             let pair = value.split_once('=').ok_or_else(|| format!("{name}: `{value}` is not KEY=VALUE"))?;
@@ -184,7 +222,7 @@ mod tests {
     #[test]
     fn start_without_options_takes_the_usual_ports() {
         let command = parsed("start").unwrap().unwrap();
-        assert_eq!((command.kafka_port, command.elasticsearch_port), (9092, 9200));
+        assert_eq!((command.port(Kind::Kafka), command.port(Kind::Elasticsearch)), (9092, 9200));
         assert_eq!(command.kinds, [Kind::Kafka, Kind::Elasticsearch]);
         assert!(command.run_dir.ends_with("run"));
     }
@@ -195,12 +233,25 @@ mod tests {
     }
 
     #[test]
+    fn every_server_has_a_name_an_option_and_a_port_of_its_own() {
+        let columns = Kind::ALL.map(Kind::row);
+        for (n, row) in columns.iter().enumerate() {
+            assert_eq!(Kind::ALL[n] as usize, n);
+            assert!(USAGE.contains(row.0) && USAGE.contains(row.1) && USAGE.contains(&row.2.to_string()));
+            assert!(
+                columns[..n].iter().all(|other| other.0 != row.0 && other.1 != row.1 && other.2 != row.2)
+            );
+        }
+    }
+
+    #[test]
     fn values_follow_a_space_or_an_equals_sign() {
         let command =
-            parsed("start --kafka-port 1 --es-port=2 --only kafka,opensearch --kafka-property a.b=c=d");
+            parsed("start --kafka-port 1 --es9-port=2 --only kafka,opensearch3 --kafka-property a.b=c=d");
         let command = command.unwrap().unwrap();
-        assert_eq!((command.kafka_port, command.elasticsearch_port), (1, 2));
-        assert_eq!(command.kinds, [Kind::Kafka, Kind::OpenSearch]);
+        assert_eq!((command.port(Kind::Kafka), command.port(Kind::Elasticsearch9)), (1, 2));
+        assert_eq!(command.port(Kind::Elasticsearch8), 9208);
+        assert_eq!(command.kinds, [Kind::Kafka, Kind::OpenSearch3]);
         assert_eq!(command.kafka_properties, [("a.b".to_owned(), "c=d".to_owned())]);
     }
 

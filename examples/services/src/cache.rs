@@ -1,15 +1,15 @@
 //! The programs: jars fetched by Maven and one compiled launcher each, kept in a cache that all runs share.
 
-use std::ffi::OsString;
 use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::{env, ffi::OsStr};
 
+use crate::jdk::Jdk;
 use crate::{Error, Result};
 
-const INSTALL_JDK: &str = "a JDK, 17 or newer (Debian: openjdk-17-jdk-headless), or set JAVA_HOME to one";
+const INSTALL_JDK: &str = "a whole JDK, with javac and jar (Debian: openjdk-17-jdk-headless)";
 const INSTALL_MAVEN: &str = "Maven, 3.6 or newer (Debian: maven)";
 const TETHER: &str = include_str!("../java/Tether.java");
 const LOG4J: &str = include_str!("../java/log4j2.properties");
@@ -25,16 +25,41 @@ pub(crate) struct Bundle {
     pub(crate) main: &'static str,
     /// The launcher's source.
     pub(crate) source: &'static str,
+    /// The oldest major version of Java that runs it.
+    pub(crate) java: u32,
+    /// Arguments of the Java virtual machine that the server does not start without.
+    pub(crate) jvm: &'static [&'static str],
+    /// Jars that the server wants apart from its class path.
+    pub(crate) module: Option<Module>,
+}
+
+/// Jars that a server loads by itself, from a directory with a description: `modules/NAME` beside `libs`.
+#[derive(Debug)]
+pub(crate) struct Module {
+    pub(crate) name: &'static str,
+    /// What the names of its jars begin with.
+    pub(crate) jars: &'static [&'static str],
+    /// The text of `plugin-descriptor.properties`.
+    pub(crate) descriptor: &'static str,
 }
 
 /// A bundle on disk, ready to run.
 #[derive(Debug, Clone)]
 pub(crate) struct Program {
     dir: PathBuf,
+    jdk: Jdk,
+    jvm: &'static [&'static str],
     pub(crate) main: &'static str,
 }
 
 impl Program {
+    /// A command that runs the Java virtual machine of this program, without the class path.
+    pub(crate) fn java(&self) -> Command {
+        let mut java = Command::new(self.jdk.tool("java"));
+        java.args(self.jvm);
+        java
+    }
+
     /// The launcher's jar and all others, sorted: a class data archive is good for exactly one class path.
     pub(crate) fn class_path(&self) -> Result<String> {
         let libs = self.dir.join("libs");
@@ -70,9 +95,10 @@ impl Program {
 /// [`Error::MissingTool`] without Java or Maven, [`Error::Install`] when either fails, [`Error::Io`] for the cache.
 pub(crate) fn install(bundle: &Bundle, train: impl FnOnce(&Program, &Path) -> Result<()>) -> Result<Program> {
     let root = root()?;
-    let key = fingerprint(&[bundle.pom, bundle.source, TETHER, LOG4J]);
-    let dir = root.join(format!("{}-{key:016x}", bundle.name));
-    let program = Program { dir, main: bundle.main };
+    let descriptor = bundle.module.as_ref().map(|module| module.descriptor);
+    let texts = [bundle.pom, bundle.source, TETHER, LOG4J].into_iter().chain(descriptor);
+    let dir = root.join(format!("{}-{:016x}", bundle.name, fingerprint(texts)));
+    let program = Program { dir, jdk: Jdk::find(bundle.java)?, jvm: bundle.jvm, main: bundle.main };
     if program.archive_path().exists() {
         return Ok(program);
     }
@@ -84,7 +110,7 @@ pub(crate) fn install(bundle: &Bundle, train: impl FnOnce(&Program, &Path) -> Re
     if !program.dir.exists() {
         let partial = root.join(format!("partial-{}", bundle.name));
         remove(&partial)?;
-        build(bundle, &partial)?;
+        build(bundle, &program.jdk, &partial)?;
         fs::rename(&partial, &program.dir).map_err(Error::io(format!(
             "move {} to {}",
             partial.display(),
@@ -104,7 +130,7 @@ pub(crate) fn install(bundle: &Bundle, train: impl FnOnce(&Program, &Path) -> Re
 }
 
 /// Fetches the jars into `dir/libs` and compiles the launcher into `dir/main.jar`.
-fn build(bundle: &Bundle, dir: &Path) -> Result<()> {
+fn build(bundle: &Bundle, jdk: &Jdk, dir: &Path) -> Result<()> {
     eprintln!("services: fetching {} (once)", bundle.name);
     let classes = dir.join("classes");
     fs::create_dir_all(&classes).map_err(Error::io(format!("create {}", classes.display())))?;
@@ -122,26 +148,32 @@ fn build(bundle: &Bundle, dir: &Path) -> Result<()> {
     let mvn = ["-q", "-B", "dependency:copy-dependencies", "-DoutputDirectory=libs"];
     run(&what, Command::new("mvn").args(mvn).current_dir(dir), "mvn", INSTALL_MAVEN)?;
     let what = format!("the launcher of {}", bundle.name);
-    let javac = ["--release", "17", "-cp", "libs/*", "-d", "classes", "Tether.java", &main];
-    run(&what, Command::new(tool("javac")).args(javac).current_dir(dir), "javac", INSTALL_JDK)?;
+    let release = bundle.java.to_string();
+    let javac = ["--release", &release, "-cp", "libs/*", "-d", "classes", "Tether.java", &main];
+    run(&what, Command::new(jdk.tool("javac")).args(javac).current_dir(dir), "javac", INSTALL_JDK)?;
     let jar = ["cf", "main.jar", "-C", "classes", "."];
-    run(&what, Command::new(tool("jar")).args(jar).current_dir(dir), "jar", INSTALL_JDK)
+    run(&what, Command::new(jdk.tool("jar")).args(jar).current_dir(dir), "jar", INSTALL_JDK)?;
+    bundle.module.as_ref().map_or(Ok(()), |module| set_apart(module, dir))
 }
 
-/// A command that runs the Java virtual machine.
-pub(crate) fn java() -> Command {
-    Command::new(tool("java"))
+/// Moves a module's jars from `dir/libs` to `dir/modules`.
+fn set_apart(module: &Module, dir: &Path) -> Result<()> {
+    let (libs, home) = (dir.join("libs"), dir.join("modules").join(module.name));
+    fs::create_dir_all(&home).map_err(Error::io(format!("create {}", home.display())))?;
+    for entry in fs::read_dir(&libs).map_err(Error::io(format!("list {}", libs.display())))? {
+        let entry = entry.map_err(Error::io(format!("list {}", libs.display())))?;
+        let name = entry.file_name();
+        if module.jars.iter().any(|start| name.to_string_lossy().starts_with(start)) {
+            let from = entry.path();
+            fs::rename(&from, home.join(&name)).map_err(Error::io(format!("move {}", from.display())))?;
+        }
+    }
+    write(&home.join("plugin-descriptor.properties"), module.descriptor)
 }
 
 /// The error for a Java that does not start.
 pub(crate) fn no_java(source: io::Error) -> Error {
     Error::MissingTool { tool: "java", install: INSTALL_JDK, source }
-}
-
-/// `$JAVA_HOME/bin/name` where there is one, else whatever the path has.
-fn tool(name: &str) -> OsString {
-    let home = env::var_os("JAVA_HOME").map(|home| Path::new(&home).join("bin").join(name));
-    home.filter(|path| path.exists()).map_or_else(|| name.into(), PathBuf::into_os_string)
 }
 
 fn run(what: &str, command: &mut Command, tool: &'static str, install: &'static str) -> Result<()> {
@@ -185,8 +217,8 @@ fn root() -> Result<PathBuf> {
 }
 
 /// FNV-1a: the same on every machine and every version of the standard library.
-fn fingerprint(texts: &[&str]) -> u64 {
-    texts.iter().flat_map(|text| text.bytes().chain([0])).fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
+fn fingerprint<'a>(texts: impl IntoIterator<Item = &'a str>) -> u64 {
+    texts.into_iter().flat_map(|text| text.bytes().chain([0])).fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
         (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3)
     })
 }
@@ -197,8 +229,8 @@ mod tests {
 
     #[test]
     fn a_changed_launcher_gets_a_directory_of_its_own() {
-        assert_eq!(fingerprint(&["ab", "c"]), fingerprint(&["ab", "c"]));
-        assert_ne!(fingerprint(&["ab", "c"]), fingerprint(&["a", "bc"]));
+        assert_eq!(fingerprint(["ab", "c"]), fingerprint(["ab", "c"]));
+        assert_ne!(fingerprint(["ab", "c"]), fingerprint(["a", "bc"]));
     }
 
     #[test]

@@ -17,6 +17,13 @@ pub enum Error {
         /// What the operating system said.
         source: io::Error,
     },
+    /// No Java development kit on the machine is new enough.
+    NoJdk {
+        /// The oldest major version that does.
+        least: u32,
+        /// Versions and homes of those that are too old.
+        found: Vec<(u32, PathBuf)>,
+    },
     /// Maven or the Java compiler failed.
     Install {
         /// What was being installed.
@@ -81,6 +88,15 @@ impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Error::MissingTool { tool, install, .. } => write!(f, "cannot run `{tool}`: install {install}"),
+            Error::NoJdk { least, found } => {
+                write!(f, "no JDK {least} or newer: install one and set JAVA_HOME_{least} to it")?;
+                let mut separator = "; too old: ";
+                for (version, home) in found {
+                    write!(f, "{separator}{version} in {}", home.display())?;
+                    separator = ", ";
+                }
+                Ok(())
+            }
             Error::Install { what, output } => write!(f, "cannot install {what}: {output}"),
             Error::Io { doing, source } => write!(f, "cannot {doing}: {source}"),
             Error::Config(problem) => f.write_str(problem),
@@ -100,7 +116,11 @@ impl std::error::Error for Error {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
             Error::MissingTool { source, .. } | Error::Io { source, .. } => Some(source),
-            Error::Install { .. } | Error::Config(_) | Error::Exited { .. } | Error::NotReady { .. } => None,
+            Error::NoJdk { .. }
+            | Error::Install { .. }
+            | Error::Config(_)
+            | Error::Exited { .. }
+            | Error::NotReady { .. } => None,
         }
     }
 }

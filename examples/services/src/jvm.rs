@@ -168,7 +168,7 @@ impl Spec {
         // In a file, because 50 jars on a command line hide everything else that `ps` shows.
         cache::write(&class_path, &format!("-cp\n\"{}\"\n", self.program.class_path()?))?;
         let options = &self.options;
-        let mut java = cache::java();
+        let mut java = self.program.java();
         java.arg(format!("-Xmx{}m", options.heap_mib));
         // No hsperfdata file, which a killed process would leave behind.
         java.args(["-XX:+UseSerialGC", "-XX:-UsePerfData", "-XX:+ExitOnOutOfMemoryError"]);

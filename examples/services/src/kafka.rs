@@ -17,6 +17,9 @@ const BUNDLE: Bundle = Bundle {
     pom: include_str!("../poms/kafka.xml"),
     main: "KafkaMain",
     source: include_str!("../java/KafkaMain.java"),
+    java: 17,
+    jvm: &[],
+    module: None,
 };
 /// Base64 of "connect-services": a constant, so that data survives everything but its own removal.
 const CLUSTER_ID: &str = "Y29ubmVjdC1zZXJ2aWNlcw";

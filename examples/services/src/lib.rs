@@ -27,6 +27,7 @@
 mod cache;
 mod error;
 pub mod http;
+mod jdk;
 mod jvm;
 mod kafka;
 mod pid;
@@ -36,7 +37,10 @@ mod search;
 pub use error::Error;
 pub use kafka::{Kafka, KafkaBuilder};
 pub use pid::Pid;
-pub use search::{Elasticsearch, Engine, OpenSearch, Search, SearchBuilder, engine};
+pub use search::{
+    Elasticsearch, Elasticsearch8, Elasticsearch9, Engine, OpenSearch, OpenSearch3, Search, SearchBuilder,
+    engine,
+};
 
 /// What every call of this crate answers.
 pub type Result<T, E = Error> = std::result::Result<T, E>;

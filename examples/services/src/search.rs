@@ -1,4 +1,4 @@
-//! One real search node: Elasticsearch 7.17 or OpenSearch 2.18.
+//! One real search node: Elasticsearch 7.17, 8.19 or 9.1, OpenSearch 2.18 or 3.3.
 
 pub mod engine;
 
@@ -20,6 +20,16 @@ pub type Elasticsearch = Search<engine::Elasticsearch>;
 
 /// OpenSearch 2.18.0, a single node with data streams.
 pub type OpenSearch = Search<engine::OpenSearch>;
+
+/// Elasticsearch 8.19.0, a single node with data streams, made by a template and the first document. It does not answer
+/// `GET /` (405), for that module is not in Maven's reach.
+pub type Elasticsearch8 = Search<engine::Elasticsearch8>;
+
+/// Elasticsearch 9.1.0, otherwise as [`Elasticsearch8`]. Needs a JDK of 21 or newer.
+pub type Elasticsearch9 = Search<engine::Elasticsearch9>;
+
+/// OpenSearch 3.3.2, a single node with data streams. Needs a JDK of 21 or newer.
+pub type OpenSearch3 = Search<engine::OpenSearch3>;
 
 /// A running (or stopped) search node on 127.0.0.1.
 #[derive(Debug)]
@@ -176,7 +186,7 @@ impl<E: Engine> SearchBuilder<E> {
     ///
     /// # Errors
     ///
-    /// [`Error::MissingTool`] and [`Error::Install`] while fetching; [`Error::Exited`] and [`Error::NotReady`] with
+    /// [`Error::NoJdk`] where Java is too old; [`Error::MissingTool`] and [`Error::Install`] while fetching; [`Error::Exited`] and [`Error::NotReady`] with
     /// the end of the node's log; [`Error::Config`] for options that contradict each other.
     pub fn start(self) -> Result<Search<E>> {
         if self.jvm.detached && self.home.is_none() {

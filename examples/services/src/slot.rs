@@ -47,12 +47,11 @@ impl Slots {
         let home = self.home(kind);
         let (pid, address) = match kind {
             Kind::Kafka => start_kafka(&home, command)?,
-            Kind::Elasticsearch => {
-                start_search::<engine::Elasticsearch>(&home, command.elasticsearch_port, command.heap_mib)?
-            }
-            Kind::OpenSearch => {
-                start_search::<engine::OpenSearch>(&home, command.opensearch_port, command.heap_mib)?
-            }
+            Kind::Elasticsearch => start_search::<engine::Elasticsearch>(&home, kind, command)?,
+            Kind::Elasticsearch8 => start_search::<engine::Elasticsearch8>(&home, kind, command)?,
+            Kind::Elasticsearch9 => start_search::<engine::Elasticsearch9>(&home, kind, command)?,
+            Kind::OpenSearch => start_search::<engine::OpenSearch>(&home, kind, command)?,
+            Kind::OpenSearch3 => start_search::<engine::OpenSearch3>(&home, kind, command)?,
         };
         let number = pid.number();
         let file = self.file(kind);
@@ -123,14 +122,16 @@ fn start_kafka(home: &Path, command: &Command) -> Result<(Pid, String), String> 
     for (key, value) in &command.kafka_properties {
         builder = builder.property(key, value);
     }
-    let builder = builder.port(command.kafka_port).heap_mib(command.heap_mib).data_dir(home).detached(true);
+    let builder =
+        builder.port(command.port(Kind::Kafka)).heap_mib(command.heap_mib).data_dir(home).detached(true);
     let kafka = builder.start().map_err(|e| e.to_string())?;
     let pid = kafka.pid().ok_or("kafka ended at once")?;
     Ok((pid, kafka.bootstrap().to_owned()))
 }
 
-fn start_search<E: Engine>(home: &Path, port: u16, heap_mib: u32) -> Result<(Pid, String), String> {
-    let builder = Search::<E>::builder().port(port).heap_mib(heap_mib).data_dir(home).detached(true);
+fn start_search<E: Engine>(home: &Path, kind: Kind, command: &Command) -> Result<(Pid, String), String> {
+    let builder = Search::<E>::builder().port(command.port(kind)).heap_mib(command.heap_mib);
+    let builder = builder.data_dir(home).detached(true);
     let node = builder.start().map_err(|e| e.to_string())?;
     let pid = node.pid().ok_or("the node ended at once")?;
     Ok((pid, node.url().to_owned()))

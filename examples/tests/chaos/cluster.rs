@@ -5,7 +5,7 @@ use rdkafka::{
     admin::{AdminClient, AdminOptions, NewTopic, TopicReplication},
     client::DefaultClientContext,
     consumer::{BaseConsumer, Consumer},
-    producer::{BaseProducer, Producer},
+    producer::{BaseProducer, BaseRecord, Producer},
 };
 use services::{Elasticsearch, Kafka};
 use std::{
@@ -99,6 +99,23 @@ pub(crate) fn delete_topic(bootstrap: &str, topic: &str) {
     let results =
         administer(bootstrap, async |admin| admin.delete_topics(&[topic], &AdminOptions::new()).await);
     results.expect("delete the topic").into_iter().for_each(|result| drop(result.expect("delete the topic")));
+}
+
+/// Forgets what a group has committed.
+pub(crate) fn delete_group(bootstrap: &str, group: &str) {
+    let results =
+        administer(bootstrap, async |admin| admin.delete_groups(&[group], &AdminOptions::new()).await);
+    results.expect("delete the group").into_iter().for_each(|result| drop(result.expect("delete the group")));
+}
+
+/// Writes values, each to its partition.
+pub(crate) fn send(bootstrap: &str, topic: &str, values: &[(i32, &str)]) {
+    let producer: BaseProducer = client(bootstrap).create().expect("a producer");
+    for (partition, value) in values {
+        let record = BaseRecord::<(), str>::to(topic).partition(*partition).payload(value);
+        producer.send(record).map_err(|(error, _)| error).expect("room in the queue");
+    }
+    producer.flush(WAIT).expect("the records are written");
 }
 
 /// Deletes the records below `offset`, as retention would.

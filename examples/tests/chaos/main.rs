@@ -18,6 +18,7 @@ mod rebalance;
 mod records;
 mod s3;
 mod search;
+mod shipped;
 mod spec;
 mod stall;
 mod tier;

@@ -1,6 +1,7 @@
 //! The programs that a configuration file drives: they deliver, drain at Ctrl-C and go on where they stopped.
 
 use crate::process::Process;
+use connect_core::testing::http::{HttpServer, Reply, Request};
 use examples::{earthquakes, elastic::Elastic, mock_kafka::MockKafka};
 use std::{
     fs, io,
@@ -91,6 +92,27 @@ async fn kafka_to_cos_completes_open_objects_at_ctrl_c() {
         assert_eq!(process.wait().code(), Some(0));
         assert_eq!(lines(&objects).unwrap(), sent.end);
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_cluster_that_is_away_is_one_line_for_all_tasks_and_ctrl_c_says_why() {
+    let kafka = MockKafka::start(earthquakes::TOPIC, earthquakes::PARTITIONS).unwrap();
+    let starting = |_: &Request| Reply::json(503, r#"{"error":{"type":"x","reason":"starting"}}"#);
+    let (cluster, folder) = (HttpServer::with_handler(starting).await.unwrap(), tempfile::tempdir().unwrap());
+    let target = format!("connection.url={}\ntasks.max=2", cluster.url());
+    let mut command = Command::new(env!("CARGO_BIN_EXE_kafka-to-es"));
+    let log = folder.path().join("log");
+    command.arg(config(folder.path(), &kafka, &target)).stderr(fs::File::create(&log).unwrap());
+    let mut process = Process::start(&mut command);
+    until(|| cluster.requests().len() >= 8).await;
+    process.interrupt();
+    assert_eq!(process.wait().code(), Some(1));
+
+    let log = fs::read_to_string(log).unwrap();
+    let why = format!("failed to reach the cluster: {} answered 503: x: starting", cluster.url());
+    let warnings: Vec<&str> = log.lines().filter(|line| line.contains("WARN")).collect();
+    assert!(matches!(&*warnings, [one] if one.contains(&why) && one.len() < 330), "{log}");
+    assert!(log.trim_end().ends_with(&format!("stopped before it could start: {why}")), "{log}");
 }
 
 #[test]

@@ -1,11 +1,16 @@
 use super::*;
-use crate::Class;
+use crate::{
+    Class,
+    testing::conformance::source::{self, Capabilities, SourceHarness},
+};
+use async_trait::async_trait;
 use bytes::Bytes;
 use std::{
     fs::{self, OpenOptions},
     io::Write,
     pin::pin,
     task::{Context, Poll, Waker},
+    time::Duration,
 };
 use tempfile::TempDir;
 
@@ -44,6 +49,36 @@ impl Files {
 async fn opened(mut source: FileLines) -> FileLines {
     source.open().await.unwrap();
     source
+}
+
+struct Harness(Files);
+
+#[async_trait]
+impl SourceHarness for Harness {
+    type Source = FileLines;
+
+    async fn build(&self) -> Result<FileLines, Error> {
+        Ok(self.0.source("log").follow(true).poll_interval(Duration::from_millis(10)))
+    }
+
+    async fn append(&self, values: &[String]) {
+        let file = OpenOptions::new().append(true).create(true).open(self.0.path("log"));
+        file.unwrap().write_all((values.join("\n") + "\n").as_bytes()).unwrap();
+    }
+
+    fn capabilities(&self) -> Capabilities {
+        Capabilities { patience: Duration::from_secs(2), ..Capabilities::default() }
+    }
+}
+
+#[tokio::test]
+async fn files_keep_the_contract() {
+    let make = || {
+        let files = Files::new();
+        files.write("log", "");
+        Harness(files)
+    };
+    source::run_all(make).await.assert_passed();
 }
 
 /// The next event that is not about where files end.

@@ -2,13 +2,13 @@
 
 use super::{Action, Phase, State, broken, find, find_mut};
 use crate::{
-    Assigned, Batch, Delivery, Error, Event, Flush, PartitionId, Stage, Transformed,
+    Assigned, Batch, BatchBuilder, Delivery, Error, Event, Flush, PartitionId, Stage, Transformed,
     runtime::{
         ledger::Ledger,
         partition::{Leaving, Partition},
     },
 };
-use std::ops::Range;
+use std::{ops::Range, sync::Arc};
 use tokio::time::Instant;
 
 impl State {
@@ -121,8 +121,14 @@ impl State {
         let missing = (offsets.end - offsets.start).max(0).cast_unsigned();
         self.counts.lost += missing;
         if let Some(partition) = self.partition_mut(id) {
-            let (topic, number) = (&partition.topic, partition.partition);
+            let (topic, number) = (Arc::clone(&partition.topic), partition.partition);
             tracing::error!(%topic, partition = number, ?offsets, missing, error = %error.report(), "records were gone before they were read");
+            // A sink that ends ranges has to tell a loss from a hole that compaction made.
+            if self.delivery == Delivery::Ranges {
+                let mut gap = BatchBuilder::new();
+                gap.lost(id, &topic, number, offsets);
+                self.actions.push_back(Action::Put(gap.finish()));
+            }
         }
     }
 

@@ -1,7 +1,11 @@
 //! What the checks found.
 
 use futures_util::FutureExt;
-use std::{any::Any, fmt, future::Future, panic::AssertUnwindSafe};
+use std::{any::Any, fmt, future::Future, panic::AssertUnwindSafe, time::Duration};
+use tokio::time::timeout;
+
+/// How often a check may be patient before it counts as hanging.
+const PATIENT_TIMES: u32 = 30;
 
 /// What one check returns.
 pub type Check = Result<Verdict, Broken>;
@@ -63,6 +67,20 @@ impl Report {
             Err(Broken::new("a plugin does not panic", format!("it did: {}", text(&*panic))))
         });
         self.checks.push((name.to_owned(), result));
+    }
+
+    /// Runs one check of a plugin that is waited for `patience` at a time. One that takes more than thirty times as long
+    /// hangs, which is a broken rule.
+    pub(super) async fn run_within(
+        &mut self,
+        patience: Duration,
+        name: &str,
+        check: impl Future<Output = Check>,
+    ) {
+        let limit = patience * PATIENT_TIMES;
+        let hangs =
+            || Broken::new("no call of a plugin hangs", format!("the check is not over after {limit:?}"));
+        self.run(name, async { timeout(limit, check).await.unwrap_or_else(|_| Err(hangs())) }).await;
     }
 
     /// Adds the checks of another report, under a name.

@@ -36,18 +36,21 @@ mod wrapper;
 
 use super::Report;
 pub use basics::{
-    close_does_no_harm, each_record_is_reported_once, everything_is_readable_after_a_flush,
-    nothing_is_reported_early, order_within_a_partition_is_kept, quiet_sinks_report_by_themselves,
-    too_much_uncommitted_ends_the_range,
+    a_flush_does_not_wait_for_the_timer, close_does_no_harm, each_record_is_reported_once,
+    everything_is_readable_after_a_flush, nothing_is_reported_early, order_within_a_partition_is_kept,
+    quiet_sinks_report_by_themselves, too_much_uncommitted_ends_the_range,
 };
 pub use failure::{
-    a_hard_stop_loses_nothing, faults_are_retried, redelivery_does_not_duplicate, secrets_stay_secret,
+    a_hard_stop_loses_nothing, faults_are_retried, redelivery_does_not_duplicate,
+    rows_without_an_answer_are_not_delivered, secrets_stay_secret,
 };
-pub use handover::revoked_partitions_leave_nothing_behind;
+pub use handover::{
+    objects_are_never_overwritten, revoked_partitions_leave_nothing_behind, what_is_lost_gives_its_bytes_back,
+};
 pub use harness::{Capabilities, EmptyValues, Fault, Found, SinkHarness, Tombstones};
 pub use records::{
     bytes_need_not_be_text, empty_batches_and_values_are_legal, large_records_are_poison,
-    tombstones_follow_the_policy,
+    tombstones_follow_the_policy, values_arrive_whole,
 };
 pub use wrapper::Counting;
 use wrapper::InWrapper;
@@ -55,7 +58,8 @@ use wrapper::InWrapper;
 /// Runs every check on a harness of its own, first on the sink, then on the sink within a wrapper that forwards all
 /// calls ([`Counting`]).
 ///
-/// Waits on tokio's clock: for a sink without I/O pause it, and the suite takes no time.
+/// Waits on tokio's clock: for a sink without I/O pause it, and the suite takes no time. A check that takes longer than
+/// thirty times the patience has failed.
 ///
 /// # Cancel safety
 /// Safe to drop; what was written stays at the target.
@@ -68,7 +72,11 @@ pub async fn run_all<H: SinkHarness>(make: impl Fn() -> H + Send + Sync) -> Repo
 macro_rules! run {
     ($make:expr, $($check:ident),+ $(,)?) => {{
         let mut report = Report::default();
-        $(report.run(stringify!($check), $check(&$make())).await;)+
+        $({
+            let harness = $make();
+            let patience = harness.capabilities().patience;
+            report.run_within(patience, stringify!($check), $check(&harness)).await;
+        })+
         report
     }};
 }
@@ -82,12 +90,17 @@ async fn run_list<H: SinkHarness>(make: &(impl Fn() -> H + Send + Sync)) -> Repo
         empty_batches_and_values_are_legal,
         tombstones_follow_the_policy,
         bytes_need_not_be_text,
+        values_arrive_whole,
         large_records_are_poison,
         faults_are_retried,
+        rows_without_an_answer_are_not_delivered,
         redelivery_does_not_duplicate,
         quiet_sinks_report_by_themselves,
+        a_flush_does_not_wait_for_the_timer,
         too_much_uncommitted_ends_the_range,
         revoked_partitions_leave_nothing_behind,
+        what_is_lost_gives_its_bytes_back,
+        objects_are_never_overwritten,
         order_within_a_partition_is_kept,
         close_does_no_harm,
         secrets_stay_secret,

@@ -1,5 +1,8 @@
 use super::*;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+};
 
 async fn connect(server: &HttpServer) -> TcpStream {
     TcpStream::connect(server.addr()).await.unwrap()

@@ -2,7 +2,7 @@
 
 use super::{Ending, Reply, Request};
 use bytes::{Buf, Bytes, BytesMut};
-use std::io;
+use std::{io, net::SocketAddr};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,
@@ -109,6 +109,87 @@ async fn more(stream: &mut TcpStream, buffer: &mut BytesMut) -> io::Result<()> {
 
 fn invalid(why: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> io::Error {
     io::Error::new(io::ErrorKind::InvalidData, why)
+}
+
+/// Headers that speak of one connection or of how a body is framed, which a proxy decides anew (RFC 9110 §7.6.1).
+fn is_framing(name: &str) -> bool {
+    let names = ["connection", "content-length", "expect", "keep-alive", "transfer-encoding"];
+    names.iter().any(|framing| name.eq_ignore_ascii_case(framing))
+}
+
+/// Sends `request` to `upstream` over a connection of its own and returns the answer.
+pub(super) async fn exchange(upstream: SocketAddr, request: &Request) -> io::Result<Reply> {
+    let mut stream = TcpStream::connect(upstream).await?;
+    let mut head = format!("{} {} HTTP/1.1\r\n", request.method, request.path);
+    for (name, value) in request.headers.iter().filter(|(name, _)| !is_framing(name)) {
+        head.push_str(&format!("{name}: {value}\r\n"));
+    }
+    head.push_str(&format!("content-length: {}\r\nconnection: close\r\n\r\n", request.body.len()));
+    // A server may answer and close before it has read the whole body; its answer counts then.
+    let sent = match stream.write_all(head.as_bytes()).await {
+        Ok(()) => stream.write_all(&request.body).await,
+        failed => failed,
+    };
+    let answer = read_answer(&mut stream, request.method == "HEAD").await;
+    answer.map_err(|error| sent.err().unwrap_or(error))
+}
+
+async fn read_answer(stream: &mut TcpStream, head_only: bool) -> io::Result<Reply> {
+    let mut buffer = BytesMut::new();
+    let Head { reply, length, chunked, .. } = loop {
+        let Some(head) = parse_answer_head(&buffer)? else {
+            more(stream, &mut buffer).await?;
+            continue;
+        };
+        buffer.advance(head.bytes);
+        // Interim answers (RFC 9110 §15.2) are for the proxy.
+        if head.reply.status >= 200 {
+            break head;
+        }
+    };
+    let body = match length {
+        // The length that GET would have is all that is told.
+        Some(length) if head_only => return Ok(reply.header("content-length", &length.to_string())),
+        _ if head_only || matches!(reply.status, 204 | 304) => return Ok(reply),
+        _ if chunked => read_chunks(stream, &mut buffer).await?,
+        Some(length) => take(stream, &mut buffer, length).await?,
+        None => {
+            while stream.read_buf(&mut buffer).await? > 0 {}
+            buffer.freeze()
+        }
+    };
+    Ok(reply.body(body))
+}
+
+/// An answer without its body.
+struct Head {
+    reply: Reply,
+    /// The length of the body, if it was told.
+    length: Option<usize>,
+    chunked: bool,
+    /// The length of the head.
+    bytes: usize,
+}
+
+fn parse_answer_head(buffer: &[u8]) -> io::Result<Option<Head>> {
+    let mut headers = [httparse::EMPTY_HEADER; HEADERS_MAX];
+    let mut head = httparse::Response::new(&mut headers);
+    let httparse::Status::Complete(bytes) = head.parse(buffer).map_err(invalid)? else {
+        return Ok(None);
+    };
+    let mut reply = Reply::new(head.code.unwrap_or_default());
+    let (mut length, mut chunked) = (None, false);
+    for header in head.headers.iter() {
+        let value = String::from_utf8_lossy(header.value);
+        if header.name.eq_ignore_ascii_case("content-length") {
+            length = Some(value.trim().parse().map_err(invalid)?);
+        } else if header.name.eq_ignore_ascii_case("transfer-encoding") {
+            chunked = value.trim().eq_ignore_ascii_case("chunked");
+        } else if !is_framing(header.name) {
+            reply = reply.header(header.name, &value);
+        }
+    }
+    Ok(Some(Head { reply, length, chunked, bytes }))
 }
 
 pub(super) async fn write_reply(stream: &mut TcpStream, reply: &Reply, head_only: bool) -> io::Result<()> {

@@ -1,7 +1,7 @@
 //! Batches that are not what was written: a corrupt one is never taken for a hole.
 
 use super::{
-    cluster::{PROTOCOLS, Producing, topic, unique},
+    cluster::{PROTOCOLS, Producing, bootstrap, topic, unique},
     driver::{Driver, ROOM, config_at},
     proxy::Proxy,
 };
@@ -145,4 +145,46 @@ async fn with_data_loss_allowed_nothing_is_lost_that_is_whole_when_it_is_fetched
     let proxy = Proxy::start().await;
     proxy.corrupt_in(1, b"broken", 3);
     passes(&topic, &proxy, PROTOCOLS[0], &(0..9).collect::<Vec<_>>(), &[]).await;
+}
+
+/// One batch packed with zstd, of `records` records of 50 KB that pack well.
+async fn large_batch(name: &str, records: usize) -> String {
+    let topic = topic(name, 1).await;
+    let producing = Producing::with(&[
+        ("compression.type", "zstd"),
+        ("linger.ms", "20000"),
+        ("batch.size", "900000000"),
+        ("batch.num.messages", "2000"),
+        ("message.max.bytes", "900000000"),
+        ("queue.buffering.max.kbytes", "1000000"),
+    ]);
+    let value = "GET /index.html 200 ".repeat(2_500);
+    let value = format!("{{\"log\":\"{value}\"}}");
+    (0..records).for_each(|_| producing.send(&topic, 0, &value));
+    producing.flush();
+    topic
+}
+
+#[tokio::test]
+async fn an_intact_batch_of_60_mb_unpacked_is_read() {
+    let topic = large_batch("large", 1_260).await;
+    let mut driver = Driver::open(config_at(bootstrap(), &unique("group"), &topic, "classic")).await;
+    driver.rows(1_260).await;
+    driver.close().await;
+}
+
+#[tokio::test]
+async fn an_intact_batch_that_a_property_keeps_from_being_unpacked_is_never_taken_for_corrupt() {
+    let topic = large_batch("too-large", 120).await;
+    for policy in [OnDataLoss::Stop, OnDataLoss::Continue] {
+        let config = config_at(bootstrap(), &unique("group"), &topic, "classic").on_data_loss(policy);
+        let config = config.property("receive.message.max.bytes", "5000000");
+        let mut driver = Driver::open(config).await;
+        let report = driver.failure().await.report();
+        for part in ["intact", "receive.message.max.bytes", "5000000", &topic, "partition 0", "offset 0"] {
+            assert!(report.contains(part), "{report}");
+        }
+        assert!(!report.contains("on.data.loss") && driver.gaps.is_empty(), "{report}");
+        driver.close().await;
+    }
 }

@@ -4,7 +4,7 @@ use super::{
     cluster::{PROTOCOLS, committed, fill, settled, topic, unique},
     driver::{Driver, ROOM, beside, config},
 };
-use connect_core::{Class, Commit, PartitionId, Source};
+use connect_core::{Class, Commit, PartitionId, Source, kafka::StartPosition};
 use std::{collections::BTreeSet, time::Duration};
 
 #[tokio::test]
@@ -213,5 +213,66 @@ async fn every_record_is_read_while_members_come_and_go() {
             assert!(missing.is_empty(), "{protocol}: {assigned:?} lacks {missing:?}");
         }
         first.close().await;
+    }
+}
+
+/// A held partition goes to another member and comes back: it is read again, on an eager and on both cooperative protocols.
+#[tokio::test]
+async fn a_partition_that_was_held_is_read_again_when_it_comes_back() {
+    for (protocol, strategy) in [("classic", Some("range")), ("classic", None), ("consumer", None)] {
+        let (topic, group) = (topic("held-back", 2).await, unique("group"));
+        fill(&topic, 2, 10);
+        let config = || match strategy {
+            Some(strategy) => {
+                config(&group, &topic, protocol).property("partition.assignment.strategy", strategy)
+            }
+            None => config(&group, &topic, protocol),
+        };
+        let mut first = Driver::open(config()).await;
+        first.rows(20).await;
+        let ids: Vec<PartitionId> = first.held.keys().copied().collect();
+        for id in &ids {
+            first.commit(*id, 10, None).await.expect("committed");
+        }
+        first.source.hold(&ids, true);
+        let mut second = Driver::open_as(config(), 1).await;
+        beside(&mut first, second.assigned(1)).await;
+        beside(&mut first, second.close()).await;
+        first.assigned(2).await;
+        fill(&topic, 2, 5);
+        let came_back = |driver: &Driver| {
+            let new = driver.held.keys().filter(|id| !ids.contains(id));
+            let complete = |id: &PartitionId| driver.rows.iter().filter(|row| row.id == *id).count() == 5;
+            new.clone().count() > 0 && new.clone().all(complete)
+        };
+        first.until("the records of what came back", ROOM, came_back).await;
+        first.close().await;
+    }
+}
+
+#[tokio::test]
+async fn members_that_begin_a_group_together_all_take_the_start_position() {
+    for protocol in PROTOCOLS {
+        let (topic, group) = (topic("together", 4).await, unique("group"));
+        fill(&topic, 4, 10);
+        let config = || config(&group, &topic, protocol).start(StartPosition::Latest);
+        let (mut first, mut second) =
+            tokio::join!(Driver::open_as(config(), 0), Driver::open_as(config(), 1));
+        let both = async {
+            while first.held.len() + second.held.len() < 4 || first.held.is_empty() || second.held.is_empty()
+            {
+                tokio::select! {
+                    step = first.step(ROOM) => step.expect("the first lives on"),
+                    step = second.step(ROOM) => step.expect("the second lives on"),
+                }
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(30), both).await.expect("each gets a share");
+        let starts = first.held.values().chain(second.held.values()).map(|assigned| assigned.offset);
+        assert!(starts.clone().all(|offset| offset == 10), "{protocol}: {:?}", starts.collect::<Vec<_>>());
+        let committed = committed(&group, &topic, 4);
+        assert!(committed.len() == 4 && committed.values().all(|(offset, _)| *offset == 10), "{committed:?}");
+        first.close().await;
+        second.close().await;
     }
 }

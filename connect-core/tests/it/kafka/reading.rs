@@ -9,7 +9,7 @@ use super::{
     driver::{Driver, ROOM, config, task},
 };
 use connect_core::{
-    Class, Event, Source,
+    Class, Error, Event, Source,
     kafka::{KafkaConfig, KafkaSource, OnDataLoss, StartPosition},
 };
 use rdkafka::producer::Producer;
@@ -126,6 +126,65 @@ async fn partitions_that_appear_later_start_at_the_earliest_offset() {
 }
 
 #[tokio::test]
+async fn partitions_that_appear_before_anything_is_read_start_at_the_earliest_offset() {
+    for protocol in PROTOCOLS {
+        let (topic, group) = (topic("grow-early", 1).await, unique("group"));
+        fill(&topic, 1, 3);
+        let config = || {
+            let config = config(&group, &topic, protocol).start(StartPosition::Latest);
+            config.property("topic.metadata.refresh.interval.ms", "500")
+        };
+        let mut driver = Driver::open(config()).await;
+        driver.assigned(1).await;
+        let grown = |partition: i32| {
+            let producing = Producing::new();
+            producing.send(&topic, partition, "before anybody knew");
+            producing.flush();
+        };
+        grow(&topic, 2).await;
+        grown(1);
+        driver.rows(1).await;
+        assert_eq!((driver.rows[0].partition, driver.rows[0].offset), (1, 0), "{protocol}");
+        driver.close().await;
+        // While nobody reads.
+        grow(&topic, 3).await;
+        grown(2);
+        let mut driver = Driver::open(config()).await;
+        driver.rows(2).await;
+        driver.close().await;
+    }
+}
+
+#[tokio::test]
+async fn a_topic_that_appears_before_anything_is_read_starts_at_its_earliest_offset() {
+    let (topic, group) = (topic("early-x", 1).await, unique("group"));
+    let later = format!("{topic}0");
+    let config = KafkaConfig::with_pattern(bootstrap(), &group, format!("{topic}0?"))
+        .start(StartPosition::Latest)
+        .property("topic.metadata.refresh.interval.ms", "300");
+    let mut driver = Driver::open(config).await;
+    driver.assigned(1).await;
+    create(&later, 1, &[]).await;
+    fill(&later, 1, 5);
+    driver.rows(5).await;
+    driver.close().await;
+}
+
+#[tokio::test]
+async fn the_only_topic_that_appears_after_the_start_is_read_from_its_earliest_offset() {
+    let (topic, group) = (unique("only"), unique("group"));
+    let config = config(&group, &topic, "classic")
+        .start(StartPosition::Latest)
+        .property("topic.metadata.refresh.interval.ms", "2000");
+    let mut driver = Driver::open(config).await;
+    driver.serve_for(ROOM, Duration::from_millis(500)).await;
+    create(&topic, 1, &[]).await;
+    fill(&topic, 1, 5);
+    driver.rows(5).await;
+    driver.close().await;
+}
+
+#[tokio::test]
 async fn an_offset_that_retention_has_taken_stops_with_topic_partition_offset_and_what_the_log_holds() {
     for protocol in PROTOCOLS {
         let (topic, group) = (topic("retention", 1).await, unique("group"));
@@ -184,6 +243,80 @@ async fn a_topic_created_again_is_noticed_and_never_read_silently_from_zero() {
         assert_eq!(driver.rows[0].offset, 0);
         assert_eq!(driver.lost.len(), 1, "a new assignment begins");
         driver.close().await;
+    }
+}
+
+/// Ten records are read, the topic is deleted and made again with twenty, beside a member.
+async fn made_again_beside(
+    protocol: &str,
+    policy: OnDataLoss,
+    away: Duration,
+) -> (String, Driver, Option<Error>) {
+    let (topic, group) = (topic("made-again", 1).await, unique("group"));
+    fill(&topic, 1, 10);
+    let mut driver = Driver::open(config(&group, &topic, protocol).on_data_loss(policy)).await;
+    driver.rows(10).await;
+    let id = driver.id(0);
+    driver.commit(id, 10, Some("{\"note\":1}")).await.expect("committed");
+    // So that its id is known.
+    driver.serve_for(ROOM, Duration::from_millis(500)).await;
+    let other = async {
+        delete(&topic).await;
+        tokio::time::sleep(away).await;
+        create(&topic, 1, &[]).await;
+        fill(&topic, 1, 20);
+    };
+    let failed = tokio::select! {
+        error = driver.failure() => Some(error),
+        () = other => None,
+    };
+    (group, driver, failed)
+}
+
+#[tokio::test]
+async fn a_topic_made_again_under_a_live_member_with_more_records_than_before_stops_it() {
+    for protocol in PROTOCOLS {
+        for away in [0, 3_000] {
+            let (_, mut driver, failed) =
+                made_again_beside(protocol, OnDataLoss::Stop, Duration::from_millis(away)).await;
+            let error = match failed {
+                Some(error) => error,
+                None => driver.failure().await,
+            };
+            let report = error.report();
+            for part in ["made-again", "partition 0", "deleted and made again", "on.data.loss=continue"] {
+                assert!(report.contains(part), "{protocol}: {report}");
+            }
+            driver.close().await;
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_topic_made_again_under_a_live_member_is_read_from_its_beginning_if_loss_is_allowed() {
+    for protocol in PROTOCOLS {
+        for away in [0, 3_000] {
+            let away = Duration::from_millis(away);
+            let (group, mut driver, failed) = made_again_beside(protocol, OnDataLoss::Continue, away).await;
+            assert!(failed.is_none(), "{protocol}: {failed:?}");
+            let all = |driver: &Driver| {
+                driver.held.keys().any(|id| {
+                    let rows = driver.rows.iter().filter(|row| row.id == *id).map(|row| row.offset);
+                    rows.eq(0..20)
+                })
+            };
+            driver.until("all of the new topic", ROOM, all).await;
+            driver.until("the gap", ROOM, |driver| !driver.gaps.is_empty()).await;
+            assert!(driver.held.values().all(|assigned| assigned.note.is_none()), "{protocol}");
+            let topic = driver.held.values().next().map(|assigned| assigned.topic.to_string());
+            let committed = committed(&group, &topic.expect("it holds it"), 1);
+            // The broker forgets the commits of a deleted topic, at times after the new one's first.
+            assert!(
+                committed.get(&0).is_none_or(|new| *new == (0, String::new())),
+                "{protocol}: the old topic's note is gone: {committed:?}"
+            );
+            driver.close().await;
+        }
     }
 }
 

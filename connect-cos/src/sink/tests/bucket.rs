@@ -34,7 +34,8 @@ impl Bucket {
         if objects.contains_key(&object.name) {
             return Err(StoreError::new(Answer::Exists, "412"));
         }
-        let found = Found { id: Some(object.id), first: Some(object.first), last };
+        let len = bytes.len() as u64;
+        let found = Found { id: Some(object.id), first: Some(object.first), last, len };
         objects.insert(object.name.clone(), Stored { bytes, found });
         Ok(())
     }
@@ -164,9 +165,9 @@ impl Upload for Parts {
         answer
     }
 
-    async fn complete(&mut self, _: i64) -> Result<(), StoreError> {
-        let bytes = Bytes::from(self.parts.clone());
-        self.view.faults.request(|| self.view.bucket.create(&self.object, None, bytes)).await
+    async fn complete(&mut self, _: i64) -> Result<u64, StoreError> {
+        let (bytes, len) = (Bytes::from(self.parts.clone()), self.parts.len() as u64);
+        self.view.faults.request(|| self.view.bucket.create(&self.object, None, bytes)).await.map(|()| len)
     }
 
     async fn abort(&mut self) {}

@@ -2,7 +2,7 @@
 
 use super::{
     crashes::log,
-    world::{End, Instance, PARTITIONS, World, config, offset_of},
+    world::{End, Instance, Logged, PARTITIONS, World, config, offset_of},
 };
 use crate::{CosConfig, OnDataLoss, note::Note};
 use connect_core::config::ByteSize;
@@ -108,6 +108,35 @@ async fn notes_of_others_are_ignored_and_notes_of_newer_programs_are_not() {
     let mut world = World::new(log());
     world.committed[0].1 = Some(r#"{"v":9,"id":"ab","from":0,"to":9}"#.into());
     assert!(matches!(finish(&mut world, &config()).await, End::Stopped(why) if why.contains("version 9")));
+}
+
+/// The first records of a standing note's range were compacted away, though the log still begins before them.
+#[tokio::test(start_paused = true)]
+async fn a_hole_that_compaction_made_is_not_taken_for_a_loss() {
+    let mut compacted = 0;
+    for (seed, records) in [(0, 1), (1, 3), (2, 1_000)] {
+        let mut die_at = 0;
+        while let Some(mut world) = {
+            die_at += 1;
+            died(config(), die_at, seed).await
+        } {
+            let notes = standing(&world);
+            // An object that is there keeps its records, whatever becomes of the log.
+            if notes.is_empty() || notes.iter().any(|&(found, _)| found > 0) {
+                continue;
+            }
+            for ((_, note), log) in world.committed.iter().zip(&mut world.log) {
+                let Some(note) = note.as_ref().and_then(|note| Note::parse(note).ok()) else { continue };
+                for gone in (note.first..note.to).take(records) {
+                    log[usize::try_from(gone).unwrap()] = Logged::Hole;
+                }
+                compacted += 1;
+            }
+            assert_eq!(finish(&mut world, &config()).await, End::Finished);
+            world.check();
+        }
+    }
+    assert!(compacted > 5, "{compacted}");
 }
 
 /// One object per file: the end of an object of several parts is not recorded.

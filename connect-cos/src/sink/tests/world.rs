@@ -274,6 +274,8 @@ impl Instance {
                 continue;
             }
             if self.next[slot] < world.log_start[slot] {
+                // As the runtime hands a source's gap over.
+                builder.lost(id, &topic, partition, self.next[slot]..world.log_start[slot]);
                 self.next[slot] = world.log_start[slot];
                 // The end of a partition moves the position even where no record is left.
                 if self.next[slot] == log.len() as i64 {

@@ -7,6 +7,26 @@ use serde_json::{Map, Value};
 /// Characters of a value that a message shows.
 const SHOWN_MAX: usize = 60;
 
+/// What reading a file brings to light.
+#[derive(Debug, Default)]
+pub(super) struct Found {
+    /// Why it is refused.
+    pub(super) problems: Problems,
+    /// What it says without effect.
+    pub(super) ignored: Vec<String>,
+}
+
+impl Found {
+    pub(super) fn add_allowed(
+        &mut self,
+        key: impl Into<String>,
+        what: impl Into<String>,
+        allowed: impl Into<String>,
+    ) {
+        self.problems.add_allowed(key, what, allowed);
+    }
+}
+
 /// An object of the file, and its place.
 pub(super) struct At<'v> {
     place: String,
@@ -15,9 +35,9 @@ pub(super) struct At<'v> {
 }
 
 impl<'v> At<'v> {
-    pub(super) fn new(place: String, value: &'v Value, problems: &mut Problems) -> Self {
+    pub(super) fn new(place: String, value: &'v Value, found: &mut Found) -> Self {
         if !value.is_object() {
-            problems.add_allowed(label(&place), shown(value), "an object");
+            found.add_allowed(label(&place), shown(value), "an object");
         }
         Self { place, members: value.as_object(), known: Vec::new() }
     }
@@ -32,117 +52,115 @@ impl<'v> At<'v> {
         self.members.and_then(|members| members.get(key)).filter(|value| !value.is_null())
     }
 
-    pub(super) fn text(&mut self, key: &'static str, problems: &mut Problems) -> Option<String> {
+    /// A text, which may be empty.
+    pub(super) fn text(&mut self, key: &'static str, found: &mut Found) -> Option<String> {
         let value = self.get(key)?;
         if let Value::String(text) = value {
             return Some(text.clone());
         }
-        problems.add_allowed(self.path(key), shown(value), "a string");
+        found.add_allowed(self.path(key), shown(value), "a string");
         None
     }
 
-    pub(super) fn needed(&mut self, key: &'static str, problems: &mut Problems) -> String {
-        if self.get(key).is_none() && self.members.is_some() {
-            problems.add_allowed(self.path(key), "missing", "a string");
-        }
-        self.text(key, problems).unwrap_or_default()
+    /// A text where an empty one is the same as absent: the API prints one for what is not given.
+    pub(super) fn filled(&mut self, key: &'static str, found: &mut Found) -> Option<String> {
+        self.text(key, found).filter(|text| !text.is_empty())
     }
 
-    pub(super) fn choice<T: Choice>(&mut self, key: &'static str, problems: &mut Problems) -> Option<T> {
-        let text = self.text(key, problems)?;
+    pub(super) fn needed(&mut self, key: &'static str, found: &mut Found) -> String {
+        if self.get(key).is_none() && self.members.is_some() {
+            found.add_allowed(self.path(key), "missing", "a string");
+        }
+        self.text(key, found).unwrap_or_default()
+    }
+
+    pub(super) fn choice<T: Choice>(&mut self, key: &'static str, found: &mut Found) -> Option<T> {
+        let text = self.filled(key, found)?;
         match T::parse(&text) {
             Ok(choice) => Some(choice),
             Err(what) => {
                 let allowed = T::allowed().unwrap_or_default();
-                problems.add_allowed(self.path(key), format!("{text:?} is {what}"), allowed);
+                found.add_allowed(self.path(key), format!("{text:?} is {what}"), allowed);
                 None
             }
         }
     }
 
-    pub(super) fn needed_choice<T: Choice>(
-        &mut self,
-        key: &'static str,
-        problems: &mut Problems,
-    ) -> Option<T> {
-        if self.get(key).is_none() && self.members.is_some() {
-            problems.add_allowed(self.path(key), "missing", T::allowed().unwrap_or_default());
+    pub(super) fn needed_choice<T: Choice>(&mut self, key: &'static str, found: &mut Found) -> Option<T> {
+        let given = self.get(key).is_some_and(|value| value.as_str() != Some(""));
+        if !given && self.members.is_some() {
+            found.add_allowed(self.path(key), "missing", T::allowed().unwrap_or_default());
         }
-        self.choice(key, problems)
+        self.choice(key, found)
     }
 
-    pub(super) fn flag(&mut self, key: &'static str, problems: &mut Problems) -> bool {
+    pub(super) fn flag(&mut self, key: &'static str, found: &mut Found) -> bool {
         match self.get(key) {
             None => false,
             Some(Value::Bool(flag)) => *flag,
             Some(other) => {
-                problems.add_allowed(self.path(key), shown(other), "true or false");
+                found.add_allowed(self.path(key), shown(other), "true or false");
                 false
             }
         }
     }
 
-    pub(super) fn number(&mut self, key: &'static str, problems: &mut Problems) -> usize {
+    pub(super) fn number(&mut self, key: &'static str, found: &mut Found) -> usize {
         let value = self.get(key);
         match value.and_then(Value::as_u64).and_then(|number| usize::try_from(number).ok()) {
             Some(number) => number,
             None => {
                 let what = value.map_or_else(|| "missing".to_owned(), shown);
-                problems.add_allowed(self.path(key), what, "a whole number from 0 on");
+                found.add_allowed(self.path(key), what, "a whole number from 0 on");
                 0
             }
         }
     }
 
-    /// A key that means nothing where it stands, because it is for something else than `mode`. The console writes such
-    /// keys without anything in them.
-    pub(super) fn elsewhere(
-        &mut self,
-        key: &'static str,
-        mode: &str,
-        allowed: &str,
-        problems: &mut Problems,
-    ) {
-        if let Some(value) = self.get(key).filter(|value| !blank(value)) {
-            problems.add_allowed(self.path(key), format!("{} is nothing for {mode}", short(value)), allowed);
+    /// A key that has no effect where it stands, for this reason. The API prints such keys, mostly without anything in
+    /// them.
+    pub(super) fn ignored(&mut self, key: &'static str, reason: &str, found: &mut Found) {
+        if self.get(key).is_some_and(|value| !blank(value)) {
+            found.ignored.push(format!("{} has no effect: {reason}", self.path(key)));
         }
     }
 
-    pub(super) fn object(&mut self, key: &'static str, problems: &mut Problems) -> Option<At<'v>> {
-        let value = self.get(key)?;
-        Some(At::new(self.path(key), value, problems))
+    /// An object; one in which nothing is filled in is the same as absent.
+    pub(super) fn object(&mut self, key: &'static str, found: &mut Found) -> Option<At<'v>> {
+        let value = self.get(key).filter(|value| !value.is_object() || !blank(value))?;
+        Some(At::new(self.path(key), value, found))
     }
 
-    pub(super) fn needed_object(&mut self, key: &'static str, problems: &mut Problems) -> At<'v> {
+    pub(super) fn needed_object(&mut self, key: &'static str, found: &mut Found) -> At<'v> {
         if let Some(value) = self.get(key) {
-            return At::new(self.path(key), value, problems);
+            return At::new(self.path(key), value, found);
         }
-        problems.add_allowed(self.path(key), "missing", "an object");
+        found.add_allowed(self.path(key), "missing", "an object");
         At { place: self.path(key), members: None, known: Vec::new() }
     }
 
-    pub(super) fn list(&mut self, key: &'static str, problems: &mut Problems) -> Vec<At<'v>> {
+    pub(super) fn list(&mut self, key: &'static str, found: &mut Found) -> Vec<At<'v>> {
         let place = self.path(key);
         match self.get(key) {
             None => Vec::new(),
             Some(Value::Array(values)) => {
-                let at = |(number, value)| At::new(format!("{place}[{number}]"), value, problems);
+                let at = |(number, value)| At::new(format!("{place}[{number}]"), value, found);
                 values.iter().enumerate().map(at).collect()
             }
             Some(other) => {
-                problems.add_allowed(place, shown(other), "an array");
+                found.add_allowed(place, shown(other), "an array");
                 Vec::new()
             }
         }
     }
 
     /// Reports the keys that nobody asked for.
-    pub(super) fn end(self, problems: &mut Problems) {
+    pub(super) fn end(self, found: &mut Found) {
         for (key, value) in self.members.into_iter().flatten() {
             if self.known.contains(&key.as_str()) || CONSOLE_KEYS.contains(&key.as_str()) || value.is_null() {
                 continue;
             }
-            problems.add_allowed(self.path(key), "no such key", self.known.join(", "));
+            found.add_allowed(self.path(key), "no such key", self.known.join(", "));
         }
     }
 }

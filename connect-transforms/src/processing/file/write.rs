@@ -115,6 +115,9 @@ fn write_operation(operation: &ValueOperation) -> Value {
             json!({ "Type": "JSON_PATH_REPLACE", "JsonPathReplace": { "OldValue": old, "NewValue": new } })
         }
         ValueOperation::UrlDecode => json!({ "Type": "URL_DECODE", "UrlDecode": { "CharsetName": "UTF-8" } }),
+        ValueOperation::UrlDecodeIn(label) => {
+            json!({ "Type": "URL_DECODE", "UrlDecode": { "CharsetName": label } })
+        }
         ValueOperation::LowerCase => json!({ "Type": "LOWERCASE" }),
         ValueOperation::UpperCase => json!({ "Type": "UPPERCASE" }),
     }

@@ -127,7 +127,7 @@ fn e_a_tke_log() {
     let two = json!({ "FieldChain": [file["FieldChain"][0], file["FieldChain"][1]] });
     assert_eq!(
         made(&two, value).unwrap(),
-        r#"{"log":"2022-04-01 16:58:20 hello","$.kubernetes.pod_name":"nginx-0","$.kubernetes.labels":{"k8s-app":"nginx","qcloud-app":"nginx"},"$.kubernetes.annotations":{"tke.cloud.tencent.com/networks":"tke-bridge"}}"#
+        r#"{"log":"2022-04-01 16:58:20 hello","$.kubernetes.pod_name":"nginx-0","$.kubernetes.labels":{"k8s-app":"nginx","qcloud-app":"nginx"},"$.kubernetes.annotations.tke.cloud.tencent.com/networks":"tke-bridge"}"#
     );
     assert_eq!(
         made(&file, value).unwrap(),

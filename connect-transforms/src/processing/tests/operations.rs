@@ -38,6 +38,12 @@ fn every_operation_does_what_it_says() {
         (regex("x*", "-"), r#""ab""#, r#""-a-b-""#),
         (Op::Split(",".into()), r#""a,b\",,c""#, r#"["a","b\"","","c"]"#),
         (Op::UrlDecode, r#""a%20b+c%E4%B8%AD%zz%""#, r#""a b c中%zz%""#),
+        (Op::UrlDecodeIn("GBK".into()), r#""%D6%D0%B9%FA""#, r#""中国""#),
+        (Op::UrlDecodeIn("gb18030".into()), r#""q=%D6%D0+%b9%fa&r=é%zz""#, r#""q=中 国&r=é%zz""#),
+        (Op::UrlDecodeIn("GBK".into()), r#""%81A%81%40""#, r#""丄丂""#),
+        (Op::UrlDecodeIn("Big5".into()), r#""%A4%A4%B0%EA""#, r#""中國""#),
+        (Op::UrlDecodeIn("Shift_JIS".into()), r#""%93%FA%96%7B""#, r#""日本""#),
+        (Op::UrlDecodeIn("windows-1252".into()), r#""caf%E9""#, r#""café""#),
         (Op::LowerCase, r#""ÄB""#, r#""äb""#),
         (Op::UpperCase, r#""äbß""#, r#""ÄBSS""#),
         (paths("$.a", "$.b"), r#"{"a":1.0,"b":[2.50],"c":3}"#, r#"{"a":[2.50],"b":[2.50],"c":3}"#),
@@ -52,6 +58,47 @@ fn every_operation_does_what_it_says() {
         assert_eq!(op(operation.clone(), json), Ok(expected), "{operation:?} {json}");
         assert_eq!(op(operation.clone(), "null").as_deref(), Ok("null"), "{operation:?}");
     }
+}
+
+#[test]
+fn bytes_that_are_not_in_the_encoding_are_told_with_its_name() {
+    let error = op(Op::UrlDecode, r#""%D6%D0""#).unwrap_err();
+    assert!(error.contains("what `%` stands for is not UTF-8"), "{error}");
+    let error = op(Op::UrlDecodeIn("gb2312".into()), r#""%D6%FF""#).unwrap_err();
+    assert!(error.contains("what `%` stands for is not GBK"), "{error}");
+}
+
+#[test]
+fn paths_are_replaced_in_json_only() {
+    let replace = |json: &str| op(paths("$.a", "x"), json);
+    for plain in [r#""plain""#, r#""""#, r#""{\"a\":1""#, r#""{\"a\":1} x""#] {
+        let error = replace(plain).unwrap_err();
+        assert!(error.contains("FieldChain[0], field \"v\"") && error.contains("is no JSON"), "{error}");
+    }
+    for json in [r#""{\"b\":1}""#, r#""[1]""#, r#""\"text\"""#, "12", "true", "{}"] {
+        assert_eq!(replace(json).as_deref(), Ok(json));
+    }
+}
+
+#[test]
+fn an_object_of_type_map_gives_its_members_as_fields() {
+    let tke = json!({ "FieldChain": [
+        { "Analyse": { "Format": "JSON" } },
+        { "Analyse": { "Format": "JSON", "InputValueType": "JSONPATH", "InputValue": "$.kubernetes" }, "SMT": [
+            { "Key": "pod", "Operate": "MAPPING", "Value": "$.kubernetes.pod_name" },
+            { "Key": "$.kubernetes.labels", "Operate": "MAPPING", "Value": "$.kubernetes.labels", "SchemeType": "MAP" }] },
+        { "Analyse": { "Format": "SOURCE" }, "SMT": [
+            { "Key": "pod", "Operate": "MAPPING", "Value": "pod" },
+            { "Key": "app", "Operate": "MAPPING", "Value": "$.kubernetes.labels.k8s-app" },
+            { "Key": "more", "Operate": "MAPPING", "Value": "$.kubernetes.labels.more" }] }] });
+    let value = r#"{"kubernetes":{"pod_name":"p-0","labels":{"k8s-app":"shop","more":{"x":[1.0]}}}}"#;
+    assert_eq!(made(&tke, value).as_deref(), Ok(r#"{"pod":"p-0","app":"shop","more":{"x":[1.0]}}"#));
+    let rule = || FieldRule::key("v").kind(FieldType::Map);
+    assert_eq!(field(rule(), r#"{"a":1.0,"b":{"c":2}}"#).as_deref(), Ok(r#"{"v.a":1.0,"v.b":{"c":2}}"#));
+    assert_eq!(field(rule(), "{}").as_deref(), Ok("{}"));
+    assert_eq!(field(rule(), r#"{"a":1,"a":2}"#).as_deref(), Ok(r#"{"v.a":2}"#));
+    // Text becomes the object that it holds.
+    assert_eq!(field(rule(), r#""{\"a\":1}""#).as_deref(), Ok(r#"{"a":1}"#));
 }
 
 #[test]
@@ -152,7 +199,7 @@ fn every_type_is_made_of_what_it_can_be_made_of() {
         (T::Boolean, "1", Some("true")),
         (T::Boolean, r#""0""#, Some("false")),
         (T::Boolean, "2", None),
-        (T::Map, r#"{"a":1}"#, Some(r#"{"a":1}"#)),
+        (T::Map, r#"{"a":1}"#, Some(r#"{"v.a":1}"#)),
         (T::Map, r#"" {\"a\":1.0} ""#, Some(r#"{"a":1.0}"#)),
         (T::Map, r#""{\"a\":}""#, None),
         (T::Map, r#""[1]""#, None),

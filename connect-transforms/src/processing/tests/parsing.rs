@@ -28,12 +28,47 @@ fn json_takes_one_object_and_keeps_its_text() {
         ("text", "byte 0"),
         (r#"{"a":1"#, "byte 6"),
         (r#"{"a":1} x"#, "after the JSON value"),
-        (r#"{"a":1,"a":2}"#, "two fields would be named \"a\""),
         (r#"{"a":"\ud800"}"#, "surrogate"),
     ] {
         let error = made(&file, value).unwrap_err();
         assert!(error.contains(reason), "{value}: {error}");
     }
+}
+
+#[test]
+fn of_equal_keys_the_last_one_counts_in_every_place() {
+    let value = r#"{"a":1,"b":{"c":1,"c":2},"\u0061":2,"b":{"c":3,"c":4}}"#;
+    let json = json!({ "FieldChain": [{ "Analyse": { "Format": "JSON" } }] });
+    assert_eq!(made(&json, value).as_deref(), Ok(r#"{"a":2,"b":{"c":3,"c":4}}"#));
+    for (operate, source, expected) in [
+        ("MAPPING", "a", "2"),
+        ("MAPPING", "b.c", "4"),
+        ("JSONPATH", "$.a", "2"),
+        ("JSONPATH", "$.b.c", "4"),
+        ("JSONPATH", "$..c", "[4]"),
+        ("JSONPATH", "$.b.*", "[4]"),
+    ] {
+        for keep in [false, true] {
+            let mut file = json_chain(&json!([{ "Key": "x", "Operate": operate, "Value": source }]));
+            file["FieldChain"][0]["KeepOtherFields"] = keep.into();
+            let made = made(&file, value).unwrap_or_else(|e| panic!("{source}: {e}"));
+            assert!(made.contains(&format!("\"x\":{expected}")), "{source}: {made}");
+            assert_eq!(made.matches("\"a\":").count(), usize::from(keep && source != "a"), "{made}");
+        }
+    }
+    let mut file = json.clone();
+    file["FilterParam"] = json!([{ "Key": "a", "MatchMode": "NUMBER", "Value": "=2" }]);
+    file["OutputFormat"] = json!("ROW");
+    file["RowParam"] = json!({ "RowContent": "VALUE", "EntryDelimiter": "," });
+    assert_eq!(made(&file, value).as_deref(), Ok(r#"2,{"c":3,"c":4}"#));
+    file = json.clone();
+    file["BatchAnalyse"] = json!({ "Format": "MERGE" });
+    assert_eq!(made(&file, r#"[{"a":1,"a":2},{"b":1}]"#).as_deref(), Ok(r#"[{"a":2},{"b":1}]"#));
+    let explained = DataProcessing::new(&rules(&json)).unwrap().explain(br#"{"a":1,"a":2}"#, NOW_MS);
+    assert_eq!(explained.steps.len(), 2, "{explained}");
+    // Fields that rules name alike are a mistake, and stay one.
+    let keep = ChainRules::json().keep_other_fields().field(FieldRule::key("b").named("a"));
+    assert!(made_by(&Rules::new([keep]), r#"{"a":1,"b":2}"#).unwrap_err().contains("two fields"));
 }
 
 #[test]
@@ -51,6 +86,20 @@ fn delimiters_of_all_kinds_give_numbered_texts() {
         (".", "", r#"{"0":""}"#),
     ] {
         assert_eq!(made(&row("DELIMITER", separator), value).as_deref(), Ok(expected), "{separator}");
+    }
+}
+
+#[test]
+fn patterns_have_the_classes_of_re2_which_are_ascii() {
+    for (pattern, value, expected) in [
+        (r"\w+@\w+\.com", "邮箱zhang@qq.com已登录", r#"{"0":"zhang@qq.com"}"#),
+        (r"\d+", "١٢ 34", r#"{"0":"34"}"#),
+        (r"[^\s]+", "a\u{3000}b c", "{\"0\":\"a\u{3000}b\",\"1\":\"c\"}"),
+        (r"\bpay\b", "已pay付", r#"{"0":"pay"}"#),
+        (r"(?i)straße\d", "STRASSE1 STRAßE2", r#"{"0":"STRAßE2"}"#),
+        (r"[a&&b]+", "a&b", r#"{"0":"a&b"}"#),
+    ] {
+        assert_eq!(made(&row("REGULAR", pattern), value).as_deref(), Ok(expected), "{pattern}");
     }
 }
 

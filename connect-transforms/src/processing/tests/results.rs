@@ -83,6 +83,26 @@ fn every_filter_compares_as_documented() {
 }
 
 #[test]
+fn a_filter_finds_its_field_as_mapping_does() {
+    let kept = |key: &str, mode: FilterMode, value: &str, json: &str| {
+        made_by(&Rules::new([ChainRules::json()]).filter(key, mode, value), json).unwrap() == json
+    };
+    for (json, holds) in [
+        (r#"{"a":{"b":"x"}}"#, true),
+        (r#"{"a":{"b":"y"}}"#, false),
+        (r#"{"a":{"b":"y"},"a.b":"x"}"#, true),
+        (r#"{"a":{"b.c":1,"b":{"c":2}},"a.b":"y"}"#, false),
+        (r#"{"a":"x"}"#, false),
+        (r#"{"a":{}}"#, false),
+    ] {
+        assert_eq!(kept("a.b", FilterMode::Prefix, "x", json), holds, "{json}");
+    }
+    assert!(kept("a.b.c", FilterMode::Number, ">1", r#"{"a":{"b":{"c":2}}}"#));
+    assert!(kept("a.b", FilterMode::Except, "x", r#"{"a":{"b":"y"}}"#));
+    assert!(!kept("a.b", FilterMode::Except, "x", r#"{"a":{"b":"x"}}"#));
+}
+
+#[test]
 fn all_filters_must_hold_and_what_they_drop_is_filtered_not_failed() {
     let rules = Rules::new([ChainRules::json()]).filter("a", FilterMode::Number, ">1").filter(
         "b",

@@ -1,6 +1,8 @@
 use std::time::Duration;
 
-use services::{Elasticsearch, Engine, OpenSearch, Search, http};
+use services::{
+    Elasticsearch, Elasticsearch8, Elasticsearch9, Engine, OpenSearch, OpenSearch3, Search, http,
+};
 
 #[test]
 fn elasticsearch_keeps_documents_over_kill_and_restart_and_leaves_nothing() {
@@ -20,6 +22,26 @@ fn opensearch_keeps_documents_and_takes_data_streams() {
     let (status, body) = ask(&node, "PUT", "/_data_stream/logs-a", "");
     assert_eq!(status, 200, "{body}");
     keeps_documents(&mut node);
+    leaves_nothing(node);
+}
+
+#[test]
+fn elasticsearch_8_and_9_keep_documents_and_make_data_streams() {
+    let node = Elasticsearch8::start().unwrap();
+    makes_data_streams(&node);
+    leaves_nothing(node);
+    let mut node = Elasticsearch9::start().unwrap();
+    makes_data_streams(&node);
+    keeps_documents(&mut node);
+    leaves_nothing(node);
+}
+
+#[test]
+fn opensearch_3_makes_data_streams() {
+    let node = OpenSearch3::start().unwrap();
+    let (_, body) = ask(&node, "GET", "/", "");
+    assert!(body.contains("3.3.2"), "{body}");
+    makes_data_streams(&node);
     leaves_nothing(node);
 }
 
@@ -56,6 +78,16 @@ fn keeps_documents<E: Engine>(node: &mut Search<E>) {
         assert_eq!(status, 200, "{body}");
         assert!(body.contains("before the restart"), "{body}");
     }
+}
+
+/// By a template and the first document.
+fn makes_data_streams<E: Engine>(node: &Search<E>) {
+    let template = r#"{"index_patterns": ["logs-*"], "data_stream": {}}"#;
+    let (status, body) = ask(node, "PUT", "/_index_template/logs", template);
+    assert_eq!(status, 200, "{body}");
+    let rows = "{\"create\":{}}\n{\"@timestamp\":\"2026-01-01T00:00:00Z\"}\n";
+    let (status, body) = ask(node, "POST", "/logs-a/_bulk", rows);
+    assert!(status == 200 && body.contains("\"_index\":\".ds-logs-a-"), "{status} {body}");
 }
 
 fn leaves_nothing<E: Engine>(node: Search<E>) {

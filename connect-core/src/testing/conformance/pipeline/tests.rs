@@ -16,7 +16,9 @@ fn found(rows: &[Delivered]) -> Vec<Found> {
 fn fault(how: Fault) -> WriteFault {
     match how {
         Fault::Busy(_) => WriteFault::refused(|| Error::retriable("write", "busy")),
-        Fault::AnswerLost => WriteFault::answer_lost(|| Error::retriable("write", "connection reset")),
+        Fault::AnswerLost | Fault::HalfAnswered => {
+            WriteFault::answer_lost(|| Error::retriable("write", "connection reset"))
+        }
     }
 }
 

@@ -11,7 +11,8 @@ use crate::{
         report::{Broken, ensure},
     },
 };
-use tokio::time::timeout;
+use std::time::Duration;
+use tokio::time::{Instant, timeout};
 
 /// Two partitions, interleaved, over three batches.
 async fn deliver<'h, H: SinkHarness>(harness: &'h H, strict: bool) -> Result<Driver<'h, H>, Broken> {
@@ -79,6 +80,38 @@ pub async fn quiet_sinks_report_by_themselves<H: SinkHarness>(harness: &H) -> Ch
     let reported = driver.until_reported().await;
     reported.map_err(|broken| broken.unless_declared("reports_when_quiet"))?;
     compare(harness).await?;
+    Ok(Verdict::Passed)
+}
+
+/// A flush makes the sink report at once what a timer of its own would have it report later. Where the timer takes no
+/// time that can be told from the flush's, nothing can be said.
+///
+/// # Errors
+/// The rule that was broken.
+pub async fn a_flush_does_not_wait_for_the_timer<H: SinkHarness>(harness: &H) -> Check {
+    const HURRY: &str = "flush with Now: finish all there is";
+    /// A target may take its time once, but not each time.
+    const TRIES: i64 = 3;
+    if !harness.capabilities().reports_when_quiet {
+        return Ok(Verdict::NotApplicable("the sink reports only when it is flushed"));
+    }
+    let mut driver = Driver::start(harness, Books::default(), &[0]).await?;
+    let (mut by_timer, mut by_flush) = (Duration::ZERO, Duration::MAX);
+    for round in 0..TRIES {
+        let begun = Instant::now();
+        driver.put(messages(0, round * 2..round * 2 + 1))?;
+        driver.until_reported().await?;
+        by_timer = by_timer.max(begun.elapsed());
+        let begun = Instant::now();
+        driver.put(messages(0, round * 2 + 1..round * 2 + 2))?;
+        driver.settle().await?;
+        by_flush = by_flush.min(begun.elapsed());
+    }
+    // Less than that is the target's, not the timer's.
+    let tells = by_timer >= Duration::from_millis(20);
+    ensure(!tells || by_flush < by_timer * 9 / 10, HURRY, || {
+        format!("with a flush a report takes {by_flush:?}, without one {by_timer:?}")
+    })?;
     Ok(Verdict::Passed)
 }
 

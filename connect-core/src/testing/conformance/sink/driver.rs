@@ -56,6 +56,7 @@ pub(super) struct Driver<'h, H: SinkHarness> {
     harness: &'h H,
     sink: Driven<H::Sink>,
     delivery: Delivery,
+    budget: Budget,
     books: Books,
     parts: BTreeMap<PartitionId, Part>,
     pub(super) seen: Seen,
@@ -100,10 +101,12 @@ impl<'h, H: SinkHarness> Driver<'h, H> {
     /// A fresh sink, opened, with these partitions.
     pub(super) async fn start(harness: &'h H, books: Books, partitions: &[i32]) -> Result<Self, Broken> {
         let sink = harness.build().await.map_err(|error| refused("build", &error))?;
+        let budget = Budget::new(BUDGET_BYTES);
         let mut driver = Self {
             harness,
             delivery: crate::Sink::delivery(&sink),
-            sink: Driven::new(sink, Budget::new(BUDGET_BYTES)),
+            sink: Driven::new(sink, budget.clone()),
+            budget,
             books,
             parts: BTreeMap::new(),
             seen: Seen::default(),
@@ -165,7 +168,8 @@ impl<'h, H: SinkHarness> Driver<'h, H> {
         self.put_batch(builder.finish())
     }
 
-    fn put_batch(&mut self, batch: Batch) -> Result<(), Broken> {
+    fn put_batch(&mut self, mut batch: Batch) -> Result<(), Broken> {
+        batch.hold(self.budget.charge(batch.payload_bytes()));
         self.sink.put(batch).map_err(|error| refused("put", &error))
     }
 
@@ -422,6 +426,16 @@ impl<'h, H: SinkHarness> Driver<'h, H> {
         let id = self.id(partition);
         self.parts.get_mut(&id).expect("looked up a moment ago").state = State::Lost;
         self.sink.lost(&[id]);
+    }
+
+    /// Bytes of the budget that the sink holds.
+    pub(super) fn held(&self) -> usize {
+        self.budget.held()
+    }
+
+    /// How the sink reports.
+    pub(super) fn delivery(&self) -> Delivery {
+        self.delivery
     }
 
     /// Where a partition would be read from now.

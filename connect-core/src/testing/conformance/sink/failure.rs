@@ -47,6 +47,27 @@ pub async fn faults_are_retried<H: SinkHarness>(harness: &H) -> Check {
     Ok(Verdict::Passed)
 }
 
+/// An answer that speaks of fewer rows than were sent delivers these and no others: a row without an answer is sent again.
+///
+/// # Errors
+/// The rule that was broken.
+pub async fn rows_without_an_answer_are_not_delivered<H: SinkHarness>(harness: &H) -> Check {
+    let capabilities = harness.capabilities();
+    if !capabilities.answers_per_row {
+        return Ok(Verdict::NotApplicable("the target does not answer per row"));
+    }
+    let mut driver = Driver::start(harness, Books::default(), &[0]).await?;
+    driver.strict = true;
+    for first in [0, 8] {
+        harness.fail_next(1, Fault::HalfAnswered).await;
+        driver.put(messages(0, first..first + 8))?;
+        driver.settle().await?;
+    }
+    let once = capabilities.idempotent_by_offset;
+    compare_all(&harness.read_back().await, &messages(0, 0..16), capabilities.verbatim, once)?;
+    Ok(Verdict::Passed)
+}
+
 /// A crash after delivery and before the commit makes no duplicates.
 ///
 /// # Errors

@@ -89,6 +89,9 @@ pub enum Fault {
     Busy(Option<Duration>),
     /// The target takes everything, and the answer is lost (a connection that is reset).
     AnswerLost,
+    /// The target takes the first half of the rows, and its answer, a success, speaks of these and of no others: a
+    /// gateway that cuts answers off, for instance. Asked for only if [`Capabilities::answers_per_row`] is set.
+    HalfAnswered,
 }
 
 /// What a sink does with records that have no value.
@@ -138,6 +141,8 @@ pub struct Capabilities {
     pub max_record_bytes: Option<usize>,
     /// `fail_next` works.
     pub faults: bool,
+    /// The target answers per row, and `fail_next` works for [`Fault::HalfAnswered`].
+    pub answers_per_row: bool,
     /// The target can say when it wants to be asked again, and the sink tells the runtime.
     pub retry_after: bool,
     /// How long the suite waits for a report before it says that there is none: 10 s on tokio's clock.
@@ -155,6 +160,7 @@ impl Default for Capabilities {
             ordered: true,
             max_record_bytes: None,
             faults: false,
+            answers_per_row: false,
             retry_after: false,
             patience: Duration::from_secs(10),
         }

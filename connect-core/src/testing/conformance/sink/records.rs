@@ -12,6 +12,9 @@ use crate::testing::{
     },
 };
 
+/// Lengths around which buffers are cut.
+const LENGTHS: [usize; 12] = [99, 100, 101, 128, 255, 256, 1_000, 4_096, 8_193, 65_535, 65_537, 200_000];
+
 /// Puts these records into partition 0, settles, and compares what is found and what was rejected.
 async fn round<H: SinkHarness>(
     harness: &H,
@@ -80,6 +83,19 @@ pub async fn bytes_need_not_be_text<H: SinkHarness>(harness: &H) -> Check {
     Ok(Verdict::Passed)
 }
 
+/// Values of any length below the limit arrive whole.
+///
+/// # Errors
+/// The rule that was broken.
+pub async fn values_arrive_whole<H: SinkHarness>(harness: &H) -> Check {
+    let limit = harness.capabilities().max_record_bytes.unwrap_or(usize::MAX);
+    let lengths = LENGTHS.into_iter().filter(|&length| length <= limit);
+    let put: Vec<_> = (0..).zip(lengths).map(|(offset, length)| sized(offset, length)).collect();
+    let stored: Vec<i64> = put.iter().map(|(_, offset, _)| *offset).collect();
+    round(harness, put, &stored, &[]).await?;
+    Ok(Verdict::Passed)
+}
+
 /// A record above the limit is poison; one at the limit and its neighbours are delivered.
 ///
 /// # Errors
@@ -88,14 +104,16 @@ pub async fn large_records_are_poison<H: SinkHarness>(harness: &H) -> Check {
     let Some(limit) = harness.capabilities().max_record_bytes else {
         return Ok(Verdict::NotApplicable("the sink has no limit for a record"));
     };
-    let sized = |offset: i64, bytes: usize| {
-        let head = format!(r#"{{"partition":0,"offset":{offset},"text":""#);
-        let filler = "x".repeat(bytes.saturating_sub(head.len() + 2));
-        (0, offset, Message::new(format!("{head}{filler}\"}}")).key("large"))
-    };
     let mut put = messages(0, 0..1);
     put.extend([sized(1, limit), sized(2, limit + 1)]);
     put.extend(messages(0, 3..4));
     round(harness, put, &[0, 1, 3], &[2]).await?;
     Ok(Verdict::Passed)
+}
+
+/// A record whose value has so many bytes, or the few more that it takes to name its origin.
+fn sized(offset: i64, bytes: usize) -> (i32, i64, Message) {
+    let head = format!(r#"{{"partition":0,"offset":{offset},"text":""#);
+    let filler = "x".repeat(bytes.saturating_sub(head.len() + 2));
+    (0, offset, Message::new(format!("{head}{filler}\"}}")).key("large"))
 }

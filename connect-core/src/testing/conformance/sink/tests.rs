@@ -1,12 +1,20 @@
 //! The suite passes on our own sinks, and each broken sink fails the check that is about its fault.
 
 use super::*;
+use crate::testing::conformance::cut;
 use crate::{
-    Assigned, Batch, Context, Delivery, Error, Flush, Outcome, PartitionId, Progress, Sink,
+    Assigned, Batch, Bulk, BulkConfig, BulkSink, Context, Delivery, Error, Flush, Outcome, PartitionId,
+    Progress, Sink,
     testing::{Attempt, Gate, MemoryObjects, Recording, RecordingSink, WriteFault},
 };
 use async_trait::async_trait;
-use std::time::Duration;
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering::Relaxed},
+    },
+    time::Duration,
+};
 
 struct Rows(Recording, fn(&Recording) -> RecordingSink);
 
@@ -20,7 +28,9 @@ fn fault(how: Fault) -> WriteFault {
         Fault::Busy(Some(_)) => {
             WriteFault::refused(|| Error::retriable("write", "busy").after(Some(Duration::from_secs(1))))
         }
-        Fault::AnswerLost => WriteFault::answer_lost(|| Error::retriable("write", "connection reset")),
+        Fault::AnswerLost | Fault::HalfAnswered => {
+            WriteFault::answer_lost(|| Error::retriable("write", "connection reset"))
+        }
     }
 }
 
@@ -77,10 +87,16 @@ impl SinkHarness for Ranges {
 async fn the_recording_sink_keeps_the_contract_with_and_without_jobs() {
     let report = run_all(|| Rows(Recording::new(), Recording::sink)).await;
     report.assert_passed();
-    assert_eq!(report.checks().len(), 32);
+    assert_eq!(report.checks().len(), 42);
     let reasons: Vec<&str> = report.not_applicable().iter().map(|(name, _)| *name).collect();
-    let expected = ["large_records_are_poison", "redelivery_does_not_duplicate", "secrets_stay_secret"];
-    assert_eq!(reasons[..3], expected);
+    let expected = [
+        "large_records_are_poison",
+        "rows_without_an_answer_are_not_delivered",
+        "redelivery_does_not_duplicate",
+        "objects_are_never_overwritten",
+        "secrets_stay_secret",
+    ];
+    assert_eq!(reasons[..5], expected);
     let with_jobs = |target: &Recording| {
         let open = Gate::new();
         open.open();
@@ -94,7 +110,9 @@ async fn the_object_sink_keeps_the_contract() {
     let report = run_all(|| Ranges(MemoryObjects::new())).await;
     report.assert_passed();
     let names: Vec<&str> = report.not_applicable().iter().map(|(name, _)| *name).collect();
-    assert_eq!(names[..2], ["large_records_are_poison", "secrets_stay_secret"]);
+    let expected =
+        ["large_records_are_poison", "rows_without_an_answer_are_not_delivered", "secrets_stay_secret"];
+    assert_eq!(names[..3], expected);
 }
 
 /// How a sink is broken.
@@ -113,6 +131,9 @@ enum Flaw {
     NeverCloses,
     RejectsNeighbours,
     ForgetsAPartition,
+    CutsValues,
+    IgnoresFlush,
+    KeepsWhatIsLost,
 }
 
 /// A recording sink with a flaw.
@@ -185,7 +206,17 @@ impl Sink for Flawed {
                 }
                 cx.report(Progress::Done(batch, Outcome::delivered()));
             }
-            Flaw::NeverWithoutFlush | Flaw::ReportsAfterRelease => self.kept.push(batch),
+            Flaw::NeverWithoutFlush | Flaw::ReportsAfterRelease | Flaw::KeepsWhatIsLost => {
+                self.kept.push(batch)
+            }
+            Flaw::IgnoresFlush => {
+                self.kept.push(batch);
+                cx.wake_at(tokio::time::Instant::now() + Duration::from_millis(200));
+            }
+            Flaw::CutsValues => {
+                cut(&batch).iter().for_each(|record| self.target.write(record));
+                cx.report(Progress::Done(batch, Outcome::delivered()));
+            }
             Flaw::RejectsNeighbours => {
                 let too_large =
                     |record: crate::Record<'_>| record.value().is_some_and(|value| value.len() > 100);
@@ -209,6 +240,9 @@ impl Sink for Flawed {
     }
 
     fn timer(&mut self, cx: &mut Context<Attempt>) -> Result<(), Error> {
+        if self.flaw == Flaw::IgnoresFlush {
+            self.release_kept(cx);
+        }
         for batch in self.kept.drain(..) {
             batch.iter().for_each(|record| self.target.write(record));
         }
@@ -220,7 +254,8 @@ impl Sink for Flawed {
     }
 
     fn flush(&mut self, why: Flush, cx: &mut Context<Attempt>) -> Result<(), Error> {
-        let keeps = matches!(self.flaw, Flaw::NeverWithoutFlush | Flaw::ReportsAfterRelease);
+        let keeps =
+            matches!(self.flaw, Flaw::NeverWithoutFlush | Flaw::ReportsAfterRelease | Flaw::KeepsWhatIsLost);
         if keeps && why == Flush::Now {
             self.release_kept(cx);
         }
@@ -230,7 +265,7 @@ impl Sink for Flawed {
     fn revoke(&mut self, ids: &[PartitionId], cx: &mut Context<Attempt>) -> Result<(), Error> {
         match self.flaw {
             Flaw::HangsInRevoke => return Ok(()),
-            Flaw::NeverWithoutFlush => self.release_kept(cx),
+            Flaw::NeverWithoutFlush | Flaw::IgnoresFlush => self.release_kept(cx),
             _ => {}
         }
         self.inner.revoke(ids, cx)
@@ -298,6 +333,9 @@ async fn each_flaw_is_found_by_the_check_that_is_about_it() {
         (Panics, "tombstones_follow_the_policy", "does not panic"),
         (NeverCloses, "close_does_no_harm", "close ends"),
         (RejectsNeighbours, "large_records_are_poison", "about no other"),
+        (CutsValues, "values_arrive_whole", "can be read at the target"),
+        (IgnoresFlush, "a_flush_does_not_wait_for_the_timer", "finish all there is"),
+        (KeepsWhatIsLost, "what_is_lost_gives_its_bytes_back", "drop all that belongs to them"),
     ];
     for (flaw, name, rule) in cases {
         check(flaw, name, rule).await;
@@ -396,6 +434,96 @@ async fn a_sink_that_completes_before_its_note_is_committed_is_found() {
     let result = nothing_is_reported_early(&HastyHarness(MemoryObjects::new())).await;
     let broken = result.expect_err("the flaw was not found");
     assert!(broken.rule.contains("waits for noted"), "found for another reason: {broken}");
+}
+
+/// Objects of a store that replaces what is there.
+struct Replacing(MemoryObjects);
+
+#[async_trait]
+impl SinkHarness for Replacing {
+    type Sink = crate::testing::ObjectSink;
+
+    fn capabilities(&self) -> Capabilities {
+        Ranges(self.0.clone()).capabilities()
+    }
+
+    async fn build(&self) -> Result<Self::Sink, Error> {
+        Ok(self.0.replacing().sink())
+    }
+
+    async fn read_back(&self) -> Vec<Found> {
+        found(&self.0.rows())
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_sink_that_overwrites_objects_is_found() {
+    let broken = objects_are_never_overwritten(&Replacing(MemoryObjects::new())).await;
+    assert!(broken.expect_err("the flaw was not found").rule.contains("create-only"));
+}
+
+/// A bulk target whose next answers may speak of fewer rows than were sent. `believes`: it takes them for all.
+struct Halves {
+    target: Recording,
+    halves: Arc<AtomicUsize>,
+    believes: bool,
+}
+
+struct Half {
+    target: Recording,
+    halves: Arc<AtomicUsize>,
+    believes: bool,
+}
+
+#[async_trait]
+impl Bulk for Half {
+    async fn write(&self, batch: &Batch) -> Result<Outcome, Error> {
+        let halved = self.halves.fetch_update(Relaxed, Relaxed, |n| n.checked_sub(1)).is_ok();
+        let taken = if halved { batch.len().div_ceil(2) } else { batch.len() };
+        batch.iter().take(taken).for_each(|record| self.target.write(record));
+        match self.believes {
+            true => Ok(Outcome::delivered()),
+            false => Ok((0..taken).map(|_| Ok(())).collect()),
+        }
+    }
+}
+
+#[async_trait]
+impl SinkHarness for Halves {
+    type Sink = BulkSink<Half>;
+
+    fn capabilities(&self) -> Capabilities {
+        Capabilities { answers_per_row: true, ordered: false, ..Capabilities::default() }
+    }
+
+    async fn build(&self) -> Result<Self::Sink, Error> {
+        let Self { target, halves, believes } = self;
+        let half = Half { target: target.clone(), halves: Arc::clone(halves), believes: *believes };
+        Ok(BulkSink::new(half, BulkConfig::default()))
+    }
+
+    async fn read_back(&self) -> Vec<Found> {
+        found(&self.target.rows())
+    }
+
+    async fn fail_next(&self, n: usize, _: Fault) {
+        self.halves.fetch_add(n, Relaxed);
+    }
+}
+
+fn halves(believes: bool) -> Halves {
+    Halves { target: Recording::new(), halves: Arc::default(), believes }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_bulk_sink_keeps_the_contract_with_answers_that_are_cut_off() {
+    run_all(|| halves(false)).await.assert_passed();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_sink_that_takes_half_an_answer_for_a_whole_one_is_found() {
+    let broken = rows_without_an_answer_are_not_delivered(&halves(true)).await;
+    assert!(broken.expect_err("the flaw was not found").rule.contains("before it is durable"));
 }
 
 /// A secret in an error is found, and not repeated in the report.

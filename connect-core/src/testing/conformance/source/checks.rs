@@ -13,15 +13,22 @@ use crate::{
 };
 use bytes::Bytes;
 use futures_util::FutureExt;
+use std::time::Duration;
 
-const ANSWERED: &str = "commits are answered in order by Committed";
+pub(super) const ANSWERED: &str = "commits are answered in order by Committed";
 const DURABLE: &str = "a commit is durable when it was answered by Ok";
 
-fn values(range: std::ops::Range<usize>) -> Vec<String> {
+/// Lengths around which buffers are cut.
+const LENGTHS: [usize; 14] =
+    [1, 99, 100, 101, 127, 128, 255, 256, 1_000, 4_096, 8_193, 65_535, 65_537, 200_000];
+/// Times after which a call is dropped.
+const DROPPED_AFTER_MS: [u64; 8] = [1, 2, 3, 5, 8, 13, 21, 34];
+
+pub(super) fn values(range: std::ops::Range<usize>) -> Vec<String> {
     range.map(|n| format!("value {n}")).collect()
 }
 
-fn same(read: &[String], expected: &[String]) -> Result<(), Broken> {
+pub(super) fn same(read: &[String], expected: &[String]) -> Result<(), Broken> {
     ensure(read == expected, "each record is yielded once, in order", || format!("it read {read:?}"))
 }
 
@@ -51,13 +58,34 @@ pub async fn records_come_once_and_in_order<H: SourceHarness>(harness: &H) -> Ch
     reader.until_read(20).await?;
     harness.append(&values(20..30)).await;
     reader.until_read(30).await?;
-    while reader.quiet_step(ROOM).await? {}
+    reader.until_quiet(ROOM).await?;
     same(&reader.values, &values(0..30))?;
     reader.source.close().await.map_err(|error| failed(&error))?;
     Ok(Verdict::Passed)
 }
 
-/// `next` that is dropped at any moment loses nothing.
+/// Values of any length are yielded whole.
+///
+/// # Errors
+/// The rule that was broken.
+pub async fn values_come_whole<H: SourceHarness>(harness: &H) -> Check {
+    let long: Vec<String> = LENGTHS
+        .iter()
+        .map(|&length| "0123456789abcdef".repeat(length / 16 + 1)[..length].to_owned())
+        .collect();
+    harness.append(&long).await;
+    let mut reader = Reader::open(harness).await?;
+    reader.until_read(long.len()).await?;
+    for (read, appended) in reader.values.iter().zip(&long) {
+        ensure(read == appended, "a source yields values as they are", || {
+            format!("{} bytes came of a value of {}", read.len(), appended.len())
+        })?;
+    }
+    Ok(Verdict::Passed)
+}
+
+/// `next` that is dropped at any moment loses nothing: at its first poll, and after waits of many lengths, so that a
+/// source which takes a record between two waits is caught as well.
 ///
 /// # Errors
 /// The rule that was broken.
@@ -65,12 +93,12 @@ pub async fn a_dropped_call_loses_nothing<H: SourceHarness>(harness: &H) -> Chec
     let mut reader = Reader::open(harness).await?;
     for round in 0..10 {
         harness.append(&values(round * 3..round * 3 + 3)).await;
-        for _ in 0..20 {
-            // Polled once and dropped.
+        for wait in DROPPED_AFTER_MS {
             if let Some(event) = reader.source.next(ROOM).now_or_never() {
                 reader.hear(event.map_err(|error| failed(&error))?)?;
             }
             tokio::task::yield_now().await;
+            reader.step(ROOM, Duration::from_millis(wait)).await?;
         }
     }
     reader.until_read(30).await?;
@@ -85,7 +113,7 @@ pub async fn a_dropped_call_loses_nothing<H: SourceHarness>(harness: &H) -> Chec
 pub async fn without_room_nothing_is_read<H: SourceHarness>(harness: &H) -> Check {
     harness.append(&values(0..5)).await;
     let mut reader = Reader::open(harness).await?;
-    while reader.quiet_step(0).await? {}
+    reader.until_quiet(0).await?;
     ensure(reader.values.is_empty(), "at zero a source returns no records", || {
         format!("{:?}", reader.values)
     })?;
@@ -164,7 +192,7 @@ pub async fn a_dead_assignment_cannot_commit<H: SourceHarness>(harness: &H) -> C
     let (id, _) = reader.read_from().unwrap_or((PartitionId::new(0, 0), 0));
     let slot = u32::try_from(id.slot()).unwrap_or(0);
     reader.source.commit(vec![Commit { id: PartitionId::new(slot, u32::MAX), offset: 4, note: None }]);
-    while reader.quiet_step(ROOM).await? {}
+    reader.until_quiet(ROOM).await?;
     reader.source.close().await.map_err(|error| failed(&error))?;
     drop(reader);
     let mut reader = Reader::open(harness).await?;
@@ -183,54 +211,14 @@ pub async fn held_partitions_are_silent<H: SourceHarness>(harness: &H) -> Check 
     reader.until_read(2).await?;
     let ids: Vec<PartitionId> = reader.parts.keys().copied().collect();
     reader.source.hold(&ids, true);
-    while reader.quiet_step(ROOM).await? {}
+    reader.until_quiet(ROOM).await?;
     harness.append(&values(2..6)).await;
-    while reader.quiet_step(ROOM).await? {}
+    reader.until_quiet(ROOM).await?;
     ensure(reader.values.len() == 2, "hold stops reading single partitions", || {
         format!("{:?}", reader.values)
     })?;
     reader.source.hold(&ids, false);
     reader.until_read(6).await?;
     same(&reader.values, &values(0..6))?;
-    Ok(Verdict::Passed)
-}
-
-/// A second member gets partitions, after the first has released them; a commit before the release is seen.
-///
-/// # Errors
-/// The rule that was broken.
-pub async fn a_second_member_gets_its_share<H: SourceHarness>(harness: &H) -> Check {
-    if !harness.capabilities().groups {
-        return Ok(Verdict::NotApplicable("the source does not share partitions"));
-    }
-    const SHARED: &str = "partitions are given up in good order: Revoked, the last commit, release";
-    let mut first = Reader::open(harness).await?;
-    first.until(SHARED, |reader| reader.parts.len() >= 2).await?;
-    let mut second = Reader::open(harness).await?;
-    // Both must be polled: a group moves on only with all its members.
-    let deadline = tokio::time::Instant::now() + harness.capabilities().patience;
-    while second.parts.is_empty() && tokio::time::Instant::now() < deadline {
-        first.quiet_step(ROOM).await?;
-        let revoked = std::mem::take(&mut first.revoked);
-        for id in &revoked {
-            let Some((_, next)) = first.parts.get(id) else { continue };
-            first.source.commit(vec![Commit {
-                id: *id,
-                offset: *next,
-                note: Some(Bytes::from_static(b"moved")),
-            }]);
-        }
-        if !revoked.is_empty() {
-            first.source.release(&revoked);
-            revoked.iter().for_each(|id| drop(first.parts.remove(id)));
-        }
-        second.quiet_step(ROOM).await?;
-    }
-    let shared = !second.parts.is_empty() && !first.parts.is_empty();
-    ensure(shared, SHARED, || format!("{} and {} partitions", first.parts.len(), second.parts.len()))?;
-    let seen = second.parts.values().all(|(it, _)| it.note.as_deref() == Some(b"moved"));
-    ensure(seen || !harness.capabilities().notes, "the newcomer sees the last commit", || {
-        format!("it was assigned {:?}", second.parts.values().map(|(it, _)| it).collect::<Vec<_>>())
-    })?;
     Ok(Verdict::Passed)
 }
