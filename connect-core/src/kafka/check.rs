@@ -5,6 +5,7 @@ use super::{
     context::ReaderConsumer,
     errors,
     names::NAMES,
+    reach::Question,
     reader::Setup,
     search::RECEIVE,
 };
@@ -16,10 +17,9 @@ use rdkafka::{
     config::{ClientConfig, RDKafkaLogLevel},
     consumer::Consumer,
     error::{KafkaError, RDKafkaErrorCode as Code},
-    metadata::Metadata,
     types::RDKafkaConfRes,
 };
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// Properties that are ours, with the reason.
 pub(super) const OURS: &[(&str, &str)] = &[
@@ -228,63 +228,17 @@ pub(super) fn without_secrets(error: KafkaError, properties: &Passthrough) -> St
     }
 }
 
-/// Metadata, or why there is none as soon as that is known: librdkafka itself goes on trying until the time-out.
-fn metadata(
-    consumer: &ReaderConsumer,
-    setup: &Setup,
-    topic: Option<&str>,
-    refused: fn(&'static str, Code, String) -> Error,
-) -> Result<Metadata, Error> {
-    let config = &setup.config;
-    let deadline = Instant::now() + setup.call_timeout * 2;
-    // Doubles, for a broker that takes its time.
-    let mut look = Duration::from_millis(200);
-    loop {
-        let left = deadline.saturating_duration_since(Instant::now());
-        let last = left <= look;
-        let error = match consumer.fetch_metadata(topic, left.min(look)) {
-            Ok(metadata) => return Ok(metadata),
-            Err(error) => error,
-        };
-        // Reasons come as events.
-        let _ = consumer.poll(Duration::from_millis(10));
-        let trouble = consumer.context().trouble();
-        let final_word = |code| errors::is_refusal(code) || code == Code::AllBrokersDown;
-        match (trouble, consumer.context().is_cut_off()) {
-            (Some((code, reason)), cut_off) if cut_off || final_word(code) || last => {
-                return Err(refused(REACH, code, unreachable(config, code, &reason)));
-            }
-            (None, _) if last => {
-                let advice = unreachable(config, Code::OperationTimedOut, "no answer");
-                let code = error.rdkafka_error_code().unwrap_or(Code::OperationTimedOut);
-                return Err(errors::coded(REACH, code, advice));
-            }
-            _ => {}
-        }
-        look *= 2;
-    }
-}
-
-const REACH: &str = "reach the kafka cluster";
-
-/// The cause, then what to look at.
-fn unreachable(config: &KafkaConfig, code: Code, reason: &str) -> String {
-    let get = |name: &str| config.properties.get(name).map_or("plaintext", String::as_str);
-    if errors::is_refusal(code) {
-        return format!("{reason}; check sasl.mechanism, sasl.username and sasl.password");
-    }
-    format!(
-        "{reason}; check bootstrap.servers={} and security.protocol={}",
-        config.bootstrap,
-        get("security.protocol")
-    )
-}
-
 /// Asks the broker for the topics: the address, the credentials and the right to read them.
 pub(super) fn reachable(consumer: &ReaderConsumer, setup: &Setup) -> Result<(), Error> {
     // A task that was started again by itself was let in before.
     let refused: fn(_, _, String) -> _ = if setup.again { errors::coded } else { errors::refused };
-    let fetch = |name: Option<&str>| metadata(consumer, setup, name, refused);
+    let fetch = |topic: Option<&str>| {
+        let timeout = setup.call_timeout * 2;
+        let question = Question { config: &setup.client, topic, timeout, refused };
+        question.ask(consumer.client(), consumer.context().errors(), || {
+            let _ = consumer.poll(Duration::from_millis(10));
+        })
+    };
     let Topics::List(names) = &setup.config.topics else { return fetch(None).map(drop) };
     let mut problems = Vec::new();
     for name in names {

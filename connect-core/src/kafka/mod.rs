@@ -14,6 +14,7 @@ mod made_again;
 mod mailbox;
 mod names;
 mod producer;
+mod reach;
 mod reader;
 mod rebalance;
 mod search;

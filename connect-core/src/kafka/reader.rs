@@ -77,9 +77,7 @@ pub(super) fn connect(setup: &Setup) -> Result<ReaderConsumer, Error> {
         })?;
     // Without an answer the next line says so, but not before a time-out.
     tracing::info!(brokers = setup.config.bootstrap, "connecting to kafka");
-    consumer.context().set_opening(true);
     check::reachable(&consumer, setup)?;
-    consumer.context().set_opening(false);
     Ok(consumer)
 }
 

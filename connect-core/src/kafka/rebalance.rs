@@ -456,7 +456,7 @@ impl Reader<'_> {
             return;
         }
         let until = Instant::now() + self.setup.session;
-        tracing::info!(group = self.setup.config.group, at_most = ?self.setup.session, "leaving the group as soon as it answers");
+        tracing::info!(group = self.setup.config.group, at_most = ?self.setup.session, "leaving the group as soon as it answers; a process that ends before stays a member until its session ends");
         while Instant::now() < until {
             let _ = self.consumer.poll(TURN);
             if self.consumer.context().take().iter().any(|told| matches!(told, Told::Assign(_))) {

@@ -129,7 +129,7 @@ impl Run {
                     Some(Order::Pause) => state.pause(true),
                     Some(Order::Resume) => state.pause(false),
                     Some(Order::Stop(_)) | None => {
-                        let unanswered = || "stopped before everything was open: no answer yet".to_owned();
+                        let unanswered = || "what it connects to has not answered yet".to_owned();
                         status.send_modify(|status| {
                             status.last_error.get_or_insert_with(unanswered);
                         });

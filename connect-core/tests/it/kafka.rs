@@ -8,6 +8,7 @@ mod groups;
 mod members;
 mod memory;
 mod proxy;
+mod reach;
 mod reading;
 mod rights;
 mod security;
