@@ -227,6 +227,10 @@ fn without_figures(reason: &str) -> &str {
 /// A line of librdkafka's log.
 pub(super) fn log(level: RDKafkaLogLevel, facility: &str, message: &str) {
     match level {
+        // librdkafka makes an event of each of these too, and those are told rarely.
+        RDKafkaLogLevel::Error if facility == "FAIL" => {
+            tracing::debug!(target: "librdkafka", facility, "{message}");
+        }
         RDKafkaLogLevel::Emerg
         | RDKafkaLogLevel::Alert
         | RDKafkaLogLevel::Critical

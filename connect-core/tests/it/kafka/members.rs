@@ -218,8 +218,9 @@ async fn an_eager_member_that_reads_on_after_a_loss_skips_nothing_of_its_other_p
     driver.close().await;
 }
 
-/// How long the group waits for the member that is killed and has no fixed id.
-const SESSION_MS: u64 = 8_000;
+/// How long the group waits for the member that is killed and has no fixed id: more than the five seconds after which
+/// librdkafka gives up a wish to leave that is not answered.
+const SESSION_MS: u64 = 12_000;
 
 /// The member that is killed: this test, run alone in a process of its own.
 #[tokio::test]
