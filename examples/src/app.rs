@@ -120,7 +120,8 @@ async fn drive(handle: Handle) -> Result<(), String> {
     log_fates("stopped", &counts);
     match counts.abandoned - before.counts().abandoned {
         _ if status.state() == TaskState::Failed => Err(last_error(&status)),
-        0 => not_started(&before).map_or(Ok(()), |why| Err(format!("stopped before it could start: {why}"))),
+        0 => not_started(&before, &status)
+            .map_or(Ok(()), |why| Err(format!("stopped before it could start: {why}"))),
         left => {
             let retrying = before.tasks.iter().find_map(|task| task.retrying.as_ref());
             let why = retrying.map_or_else(String::new, |(_, why)| format!(" ({why})"));
@@ -131,10 +132,11 @@ async fn drive(handle: Handle) -> Result<(), String> {
     }
 }
 
-/// Returns the reason why a task that was not stopped does not run.
-fn not_started(status: &Status) -> Option<&str> {
+/// Returns the reason why a task did not run when the stop came.
+fn not_started<'a>(before: &Status, stopped: &'a Status) -> Option<&'a str> {
     let starts = |state| matches!(state, TaskState::Starting | TaskState::Restarting);
-    status.tasks.iter().filter(|task| starts(task.state)).find_map(|task| task.last_error.as_deref())
+    let tasks = before.tasks.iter().zip(&stopped.tasks);
+    tasks.filter(|(before, _)| starts(before.state)).find_map(|(_, task)| task.last_error.as_deref())
 }
 
 /// The source has no more, or something has failed.

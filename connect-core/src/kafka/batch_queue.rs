@@ -101,6 +101,30 @@ impl<'c> BatchQueue<'c> {
         }
     }
 
+    /// Number of messages that wait.
+    pub(super) fn len(&self) -> usize {
+        // SAFETY: the queue is alive until drop.
+        unsafe { sys::rd_kafka_queue_length(self.queue.as_ptr()) }
+    }
+
+    /// Sets `fetch.max.bytes` for the requests that follow. False: librdkafka refuses the value.
+    ///
+    /// librdkafka has no call for that and calls the configuration of a client read-only. It is an `int` which
+    /// `rd_kafka_broker_fetch_toppars` reads for each request (2.12), so the next request has the old or the new value.
+    /// `kafka::memory` fails if a later librdkafka does without the value.
+    pub(super) fn limit_answers(&self, bytes: usize) -> bool {
+        let value = CString::new(bytes.to_string()).expect("digits hold no zero byte");
+        // SAFETY: the client is alive (`'c`), and its configuration, which is part of it and no constant, lives as long;
+        // name and value are C strings that the call does not keep. One thread makes this call. It writes the aligned
+        // integer and the bit "was set", which is set already: librdkafka's threads read the former only, and any value
+        // of it is one that a request may have.
+        let result = unsafe {
+            let conf = sys::rd_kafka_conf(self.client.as_ptr()).cast_mut();
+            sys::rd_kafka_conf_set(conf, c"fetch.max.bytes".as_ptr(), value.as_ptr(), ptr::null_mut(), 0)
+        };
+        result == sys::rd_kafka_conf_res_t::RD_KAFKA_CONF_OK
+    }
+
     /// The partition's low and high watermark as last seen in a fetch; no request is made.
     pub(super) fn watermarks(&self, topic: &str, partition: i32) -> Option<(i64, i64)> {
         let topic = CString::new(topic).expect("names of topics hold no zero byte");

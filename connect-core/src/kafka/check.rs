@@ -5,6 +5,7 @@ use super::{
     context::ReaderConsumer,
     errors,
     names::NAMES,
+    reach::Question,
     reader::Setup,
     search::RECEIVE,
 };
@@ -18,7 +19,7 @@ use rdkafka::{
     error::{KafkaError, RDKafkaErrorCode as Code},
     types::RDKafkaConfRes,
 };
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// Properties that are ours, with the reason.
 pub(super) const OURS: &[(&str, &str)] = &[
@@ -72,9 +73,15 @@ pub(super) fn setup(config: &KafkaConfig, task: &Task) -> Result<Setup, Error> {
     if !problems.is_empty() {
         return Err(Error::fatal("configure the kafka source", problems.join("; ")));
     }
+    let client = client(config, task, by_broker);
+    let number = |name, default| client.get(name).and_then(|text| text.parse().ok()).unwrap_or(default);
     Ok(Setup {
-        client: client(config, task, by_broker),
+        answer_bytes: number("fetch.max.bytes", 50 << 20),
+        queued_bytes: number("queued.max.messages.kbytes", 65_536) * 1_000,
+        client,
         config: config.clone(),
+        session: ms("session.timeout.ms", 45_000),
+        by_broker,
         revoke_within: config.revoke_timeout.min(max_poll / 2),
         call_timeout: Duration::from_secs(5).min(max_poll / 4),
         look_every: ms("topic.metadata.refresh.interval.ms", 300_000),
@@ -223,24 +230,16 @@ pub(super) fn without_secrets(error: KafkaError, properties: &Passthrough) -> St
 
 /// Asks the broker for the topics: the address, the credentials and the right to read them.
 pub(super) fn reachable(consumer: &ReaderConsumer, setup: &Setup) -> Result<(), Error> {
-    let operation = "reach the kafka cluster";
-    let (topics, timeout) = (&setup.config.topics, setup.call_timeout * 2);
-    // A task that was started again by itself was admitted before.
-    let refused = if setup.again { errors::coded } else { errors::refused };
-    let fetch = |name: Option<&str>| {
-        consumer.fetch_metadata(name, timeout).map_err(|error| {
-            // Why it timed out is in an event that was not served yet.
-            let until = Instant::now() + Duration::from_millis(200);
-            while Instant::now() < until && consumer.context().trouble().is_none() {
-                let _ = consumer.poll(Duration::from_millis(10));
-            }
-            match consumer.context().trouble() {
-                Some((code, reason)) => refused(operation, code, reason),
-                None => errors::failed(operation, error),
-            }
+    // A task that was started again by itself was let in before.
+    let refused: fn(_, _, String) -> _ = if setup.again { errors::coded } else { errors::refused };
+    let fetch = |topic: Option<&str>| {
+        let timeout = setup.call_timeout * 2;
+        let question = Question { config: &setup.client, topic, timeout, refused };
+        question.ask(consumer.client(), consumer.context().errors(), || {
+            let _ = consumer.poll(Duration::from_millis(10));
         })
     };
-    let Topics::List(names) = topics else { return fetch(None).map(drop) };
+    let Topics::List(names) = &setup.config.topics else { return fetch(None).map(drop) };
     let mut problems = Vec::new();
     for name in names {
         let metadata = fetch(Some(name))?;

@@ -66,9 +66,27 @@ pub enum OnDataLoss {
 /// | `queued.max.messages.kbytes` | 8,192 | full speed; librdkafka's 65,536 only takes memory |
 /// | `queued.min.messages` | 20,000 | bounds what many small records cost beside their bytes |
 /// | `fetch.message.max.bytes` | 262,144 | how far one partition can exceed the bound above |
-/// | `fetch.max.bytes` | 4,194,304 | how far one broker can exceed it |
+/// | `fetch.max.bytes` | 4,194,304 | how far one broker can exceed it; the most, see below |
 /// | `receive.message.max.bytes` | 350,000,000 | a batch packed with zstd is unpacked into at most that many bytes, and may need three times its size; librdkafka's 100,000,000 calls an intact batch of 60 MB corrupt |
 /// | `client.id` | `connector-consumer-<pipeline>-<task>` | Kafka Connect's |
+///
+/// # Memory
+/// `queued.max.messages.kbytes` counts unpacked bytes, `fetch.max.bytes` compressed ones, and librdkafka unpacks an answer as
+/// a whole. So the size of answers is adapted to what waits unread, between 1 KiB and `fetch.max.bytes`, from 16 KiB on.
+/// A task's consumer holds at most the sum of:
+///
+/// - twice `queued.max.messages.kbytes`, whatever the compression ratio;
+/// - 32 KiB for each partition that it is assigned;
+/// - one answer of each further broker;
+/// - one batch, which a broker sends whole however little is asked for;
+/// - while the ratio rises, the one answer that is under way: what was asked for at the former ratio, unpacked at the new
+///   one (for the first answer of a consumer, what exceeds a ratio of 1,000:1).
+///
+/// # Leaving the group
+/// A broker reads nothing else of a connection before it has answered the wish to join, and while a member that was killed
+/// has not timed out it does not answer (`session.timeout.ms` at most; the status is `STARTING` until then). A task that
+/// is stopped meanwhile waits for that answer and then leaves. A stop waits ten seconds for it: a process that ends before
+/// the answer is there stays a member until its own session ends, unless it has a `group.instance.id`.
 ///
 /// `Debug` shows no secrets.
 ///

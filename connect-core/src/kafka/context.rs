@@ -1,6 +1,7 @@
 //! What librdkafka calls back: kept for the reader thread, which decides.
 
 use super::errors;
+use crate::causes::Causes;
 use rdkafka::{
     ClientContext, TopicPartitionList,
     config::RDKafkaLogLevel,
@@ -12,6 +13,7 @@ use std::sync::{
     Mutex, PoisonError,
     atomic::{AtomicBool, AtomicUsize, Ordering},
 };
+use tokio::time::Instant;
 
 /// The reader's consumer.
 pub(super) type ReaderConsumer = BaseConsumer<ReaderContext>;
@@ -50,9 +52,9 @@ impl ReaderContext {
         std::mem::take(&mut *self.told.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// The last client-wide error (no connection, refused credentials), with its reason.
-    pub(super) fn trouble(&self) -> Option<(RDKafkaErrorCode, String)> {
-        self.errors.last()
+    /// What the client has said of itself.
+    pub(super) fn errors(&self) -> &ClientErrors {
+        &self.errors
     }
 
     /// Callbacks so far.
@@ -159,21 +161,43 @@ pub(super) fn give_up(consumer: &ReaderConsumer, list: &TopicPartitionList) -> K
 #[derive(Debug, Default)]
 pub(super) struct ClientErrors {
     last: Mutex<Option<(RDKafkaErrorCode, String)>>,
-    /// The last line in the log.
-    said: Mutex<String>,
+    /// What was said in the log.
+    said: Causes,
+    /// No broker at all could be reached, at some time.
+    cut_off: AtomicBool,
+    /// What happens explains why the cluster cannot be reached, and is told with that error.
+    opening: AtomicBool,
 }
 
 impl ClientErrors {
     /// An error came.
     pub(super) fn note(&self, error: &KafkaError, reason: &str) {
+        let reason = without_figures(reason);
         self.say(error, reason);
         if let Some(code) = error.rdkafka_error_code() {
             let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
-            // A broker that refuses us counts as down a moment later, which explains nothing.
-            if !last.as_ref().is_some_and(|(before, _)| errors::is_refusal(*before)) {
+            // A broker that refuses us, or cannot be reached, counts as down a moment later, which explains nothing.
+            let explained = match code {
+                RDKafkaErrorCode::AllBrokersDown => last.is_some(),
+                _ => last.as_ref().is_some_and(|(before, _)| errors::is_refusal(*before)),
+            };
+            if code == RDKafkaErrorCode::AllBrokersDown {
+                self.cut_off.store(true, Ordering::Relaxed);
+            }
+            if !explained {
                 *last = Some((code, reason.to_owned()));
             }
         }
+    }
+
+    /// Whether no broker at all could be reached.
+    pub(super) fn is_cut_off(&self) -> bool {
+        self.cut_off.load(Ordering::Relaxed)
+    }
+
+    /// Whether the cluster is still to be reached: until then what happens is told with the error, later in the log.
+    pub(super) fn set_opening(&self, opening: bool) {
+        self.opening.store(opening, Ordering::Relaxed);
     }
 
     /// The last error (no connection, refused credentials), with its reason.
@@ -181,23 +205,32 @@ impl ClientErrors {
         self.last.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Each line once until another one comes: while no broker can be reached, librdkafka tells so hundreds of times
-    /// within seconds.
+    /// Each line at once and then rarely: while no broker can be reached, librdkafka tells so hundreds of times within
+    /// seconds.
     fn say(&self, error: &KafkaError, reason: &str) {
-        let line = format!("{error}: {reason}");
-        let mut said = self.said.lock().unwrap_or_else(PoisonError::into_inner);
-        if *said == line {
-            tracing::debug!(target: "librdkafka", %error, reason, "kafka client, again");
-        } else {
-            tracing::warn!(target: "librdkafka", %error, reason, "kafka client");
-            *said = line;
+        let is_told = !self.opening.load(Ordering::Relaxed);
+        let told = is_told.then(|| self.said.tell(&format!("{error}: {reason}"), Instant::now()));
+        match told.flatten() {
+            Some(kept_back) => {
+                tracing::warn!(target: "librdkafka", %error, reason, kept_back, "kafka client")
+            }
+            None => tracing::debug!(target: "librdkafka", %error, reason, "kafka client"),
         }
     }
+}
+
+/// A reason without how long it took and how often it was met, which differ each time: equal causes are equal texts.
+fn without_figures(reason: &str) -> &str {
+    reason.split_once(" (after ").map_or(reason, |(reason, _)| reason)
 }
 
 /// A line of librdkafka's log.
 pub(super) fn log(level: RDKafkaLogLevel, facility: &str, message: &str) {
     match level {
+        // librdkafka makes an event of each of these too, and those are told rarely.
+        RDKafkaLogLevel::Error if facility == "FAIL" => {
+            tracing::debug!(target: "librdkafka", facility, "{message}");
+        }
         RDKafkaLogLevel::Emerg
         | RDKafkaLogLevel::Alert
         | RDKafkaLogLevel::Critical
@@ -215,4 +248,36 @@ pub(super) fn log(level: RDKafkaLogLevel, facility: &str, message: &str) {
 /// Statistics, for whoever asks for them by `statistics.interval.ms`.
 pub(super) fn statistics(statistics: &[u8]) {
     tracing::info!(target: "librdkafka", statistics = %String::from_utf8_lossy(statistics), "statistics");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cause_is_one_text_however_long_it_took() {
+        let broker = "localhost:1/bootstrap: Connect to ipv4#127.0.0.1:1 failed: Connection refused";
+        for figures in [
+            "",
+            " (after 0ms in state CONNECT)",
+            " (after 7ms in state CONNECT, 9 identical error(s) suppressed)",
+        ] {
+            let errors = ClientErrors::default();
+            errors.note(
+                &KafkaError::Global(RDKafkaErrorCode::BrokerTransportFailure),
+                &format!("{broker}{figures}"),
+            );
+            assert_eq!(errors.last().expect("noted").1, broker);
+        }
+    }
+
+    #[test]
+    fn brokers_that_are_all_down_explain_nothing_that_was_said_before() {
+        let errors = ClientErrors::default();
+        errors.note(&KafkaError::Global(RDKafkaErrorCode::Resolve), "no such host");
+        assert!(!errors.is_cut_off());
+        errors.note(&KafkaError::Global(RDKafkaErrorCode::AllBrokersDown), "1/1 brokers are down");
+        assert!(errors.is_cut_off());
+        assert_eq!(errors.last(), Some((RDKafkaErrorCode::Resolve, "no such host".to_owned())));
+    }
 }

@@ -14,6 +14,21 @@ pub(super) fn coded(operation: &'static str, code: Code, reason: impl std::fmt::
     Error::new(class(code), operation, format!("{reason} ({code:?})"))
 }
 
+/// A commit that was refused, or whose fate is unknown; its longest note has `note` bytes.
+pub(super) fn commit(operation: &'static str, code: Code, note: usize) -> Error {
+    match code {
+        Code::OffsetMetadataTooLarge => {
+            let reason = format!(
+                "the brokers take less than the {note} bytes of metadata that belong to the offset: set their \
+                 offset.metadata.max.bytes to {} or more (Kafka's default is 4096), then start again",
+                note.next_power_of_two().max(4_096)
+            );
+            coded(operation, code, reason)
+        }
+        code => coded(operation, code, "the offset was not committed, or that is unknown"),
+    }
+}
+
 /// What a code means for a task that runs: refused credentials may be granted again, so they are retriable here and
 /// fatal only while opening.
 fn class(code: Code) -> Class {
@@ -78,4 +93,18 @@ pub(super) fn is_passing(code: Code) -> bool {
 /// The reader thread is gone and has said why before.
 pub(super) fn ended() -> Error {
     Error::retriable("read", "the reader thread has ended")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_note_that_is_too_large_for_the_broker_names_its_setting_and_the_size() {
+        let error = commit("commit", Code::OffsetMetadataTooLarge, 5_000);
+        assert_eq!(error.class(), Class::Fatal);
+        for part in ["5000 bytes", "offset.metadata.max.bytes to 8192"] {
+            assert!(error.report().contains(part), "{}", error.report());
+        }
+    }
 }

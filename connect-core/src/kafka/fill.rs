@@ -47,11 +47,27 @@ impl Reader<'_> {
             }
         }
         self.messages.destroy_used();
+        self.window.took(records, self.builder.bytes() - bytes);
         if records >= 16 {
             self.average = ((self.builder.bytes() - bytes) / records).max(1);
         }
         self.deliver();
         Ok(())
+    }
+
+    /// Keeps what the next answers bring, unpacked, near what may wait unread.
+    pub(super) fn limit_answers(&mut self) {
+        let (queue, table) = (&self.queue, &self.table);
+        let behind = || {
+            table.last().is_some_and(|slot| {
+                let ends = queue.watermarks(&slot.topic, slot.partition);
+                ends.is_some_and(|(_, high)| slot.next < high)
+            })
+        };
+        if let Some(bytes) = self.window.look(queue.len(), behind) {
+            tracing::debug!(bytes, "the most that a broker sends in one answer");
+            self.queue.limit_answers(bytes);
+        }
     }
 
     /// Positions pass what holds no record: transaction markers, aborted transactions.

@@ -14,6 +14,7 @@ mod made_again;
 mod mailbox;
 mod names;
 mod producer;
+mod reach;
 mod reader;
 mod rebalance;
 mod search;
@@ -22,6 +23,7 @@ mod source;
 mod start;
 mod table;
 mod topic_ids;
+mod window;
 
 pub use config::{KafkaConfig, OnDataLoss, StartPosition, Topics};
 pub use dead_letters::{KafkaDeadLetters, KafkaDeadLettersConfig, TooLarge};

@@ -1,6 +1,6 @@
 //! Writing to Kafka: many records at once, an answer for each.
 
-use super::{check, client::Client, context, errors};
+use super::{check, client::Client, context, errors, reach::Question};
 use crate::{Class, Error, config::Passthrough};
 use rdkafka::{
     ClientContext,
@@ -115,11 +115,11 @@ impl Writer {
     /// Reaches the cluster, and the topic if one is given; one that was `created` just now is waited for, and one that the
     /// brokers create because they are asked for it.
     pub(super) async fn open(&self, topic: Option<String>, created: bool) -> Result<(), Error> {
-        let client = self.client()?;
+        let (client, config) = (self.client()?, self.config.clone());
         let asked = tokio::task::spawn_blocking(move || {
             let until = Instant::now() + if created { OPEN_TIMEOUT } else { APPEARS_WITHIN };
             loop {
-                let result = reach(&client, topic.as_deref());
+                let result = reach(&client, &config, topic.as_deref());
                 let missing = |error: &Error| error.root().is::<Missing>();
                 if !result.as_ref().is_err_and(|error| created || missing(error)) || Instant::now() > until {
                     return result;
@@ -203,14 +203,11 @@ pub(super) fn is_too_large(error: &Error) -> bool {
 #[error("it does not exist: create it first")]
 struct Missing;
 
-fn reach(client: &Client, topic: Option<&str>) -> Result<(), Error> {
-    let operation = "reach the kafka cluster";
-    let metadata = client.client().fetch_metadata(topic.or(Some("")), OPEN_TIMEOUT);
-    let metadata = match (metadata, client.context().errors.last()) {
-        (Ok(metadata), _) => metadata,
-        (Err(_), Some((code, reason))) => return Err(errors::refused(operation, code, reason)),
-        (Err(error), None) => return Err(errors::failed(operation, error)),
-    };
+fn reach(client: &Client, config: &ClientConfig, topic: Option<&str>) -> Result<(), Error> {
+    let refused = errors::refused;
+    let question = Question { config, topic: topic.or(Some("")), timeout: OPEN_TIMEOUT, refused };
+    // The client has a thread that serves events.
+    let metadata = question.ask(client.client(), &client.context().errors, || {})?;
     let Some(topic) = topic else { return Ok(()) };
     let found = metadata.topics().iter().find(|found| found.name() == topic);
     match found.and_then(rdkafka::metadata::MetadataTopic::error).map(Code::from) {

@@ -13,12 +13,14 @@ use super::{
     errors,
     made_again::Known,
     mailbox::{Command, Mailbox},
-    rebalance::{Revoking, Starting},
+    rebalance::{Joining, Revoking, Starting},
     start,
     table::{Hold, Table},
     topic_ids::TopicIds,
+    window::Window,
 };
 use crate::{BatchBuilder, Commit, Error, Event, Framer, PartitionId};
+use bytes::Bytes;
 use rdkafka::{
     Offset, TopicPartitionList,
     config::ClientConfig,
@@ -46,10 +48,18 @@ const EVENTS_PER_TURN: usize = 100;
 pub(super) struct Setup {
     pub(super) config: KafkaConfig,
     pub(super) client: ClientConfig,
+    /// How long the group waits for a member that does not answer.
+    pub(super) session: Duration,
+    /// The broker assigns (`group.protocol=consumer`), and nobody waits for others to join.
+    pub(super) by_broker: bool,
     /// Half of `max.poll.interval.ms`, or `revoke.timeout.ms` if that is shorter.
     pub(super) revoke_within: Duration,
     /// The longest wait for an answer from a broker in a call that blocks.
     pub(super) call_timeout: Duration,
+    /// `fetch.max.bytes`.
+    pub(super) answer_bytes: usize,
+    /// `queued.max.messages.kbytes` in bytes.
+    pub(super) queued_bytes: usize,
     /// How often topics are looked for that match the pattern.
     pub(super) look_every: Duration,
     /// The task ran before and was started again by itself: what is refused may be granted again.
@@ -125,6 +135,8 @@ pub(super) struct Reader<'c> {
     subscription: Vec<String>,
     /// When to look for topics that match the pattern again.
     look_at: Instant,
+    /// How much brokers may send at once.
+    pub(super) window: Window,
     /// Bytes of an average record, for the size of batch calls.
     pub(super) average: usize,
     /// Partitions were assigned before: what is refused from now on may be granted again.
@@ -132,15 +144,21 @@ pub(super) struct Reader<'c> {
     ends_at: Instant,
     /// Positions are to be looked at as soon as no message waits here.
     pub(super) positions_due: bool,
+    /// The group has not answered yet.
+    pub(super) joining: Option<Joining>,
     /// Trouble that the task was told of.
-    trouble: Option<Trouble>,
+    pub(super) trouble: Option<Trouble>,
 }
 
 impl<'c> Reader<'c> {
     fn new(consumer: &'c ReaderConsumer, setup: &'c Setup, mailbox: &'c Mailbox) -> Self {
+        let queue = BatchQueue::new(consumer);
+        let window = Window::new(setup.answer_bytes, setup.queued_bytes);
+        queue.limit_answers(window.bytes());
         Self {
             messages: Messages::new(),
-            queue: BatchQueue::new(consumer),
+            queue,
+            window,
             known: Known::new(TopicIds::new(consumer)),
             consumer,
             setup,
@@ -159,6 +177,7 @@ impl<'c> Reader<'c> {
             settled: setup.again,
             ends_at: Instant::now() + ENDS_EVERY,
             positions_due: false,
+            joining: None,
             trouble: None,
         }
     }
@@ -189,7 +208,9 @@ impl<'c> Reader<'c> {
             self.reposition()?;
             self.send_commit();
             self.tell_ends();
+            self.tell_waiting();
             self.look_for_topics();
+            self.limit_answers();
             if turn.room > 0 {
                 self.pass_markers();
                 self.read(turn.room)?;
@@ -209,6 +230,9 @@ impl<'c> Reader<'c> {
         }
         let list: Vec<&str> = names.iter().map(String::as_str).collect();
         self.consumer.subscribe(&list).map_err(|error| Error::fatal("subscribe", error))?;
+        if self.subscription.is_empty() {
+            self.joining = Some(Joining::new());
+        }
         self.subscription = names;
         Ok(())
     }
@@ -427,7 +451,8 @@ impl<'c> Reader<'c> {
         match self.commits.in_flight.take() {
             None | Some(Request::Dead(_)) => {}
             Some(Request::Start(starts)) => {
-                self.start_committed(starts.iter().find_map(|start| result(&start.topic, start.partition)));
+                let error = starts.iter().find_map(|start| result(&start.topic, start.partition));
+                self.start_committed(error);
             }
             Some(Request::Task(commits)) => {
                 let mut first = None;
@@ -447,8 +472,8 @@ impl<'c> Reader<'c> {
                     if errors::is_refusal(code) {
                         self.sit_out(Trouble::Refused, errors::coded("commit", code, REFUSES));
                     }
-                    let error =
-                        errors::coded("commit", code, "the offset was not committed, or that is unknown");
+                    let note = bad.iter().filter_map(|commit| commit.note.as_ref()).map(Bytes::len).max();
+                    let error = errors::commit("commit", code, note.unwrap_or_default());
                     self.mailbox.tell(Event::Committed(bad, Err(error)));
                 }
             }

@@ -6,9 +6,9 @@
 use super::{
     commits::StartCommit,
     config::StartPosition,
-    context,
+    context::{self, Told},
     errors::{self, failed},
-    reader::Reader,
+    reader::{Reader, TURN, Trouble},
     start::{self, Found, Standing},
     table::Hold,
 };
@@ -27,6 +27,12 @@ use std::{
 const RETRY: BackoffConfig =
     BackoffConfig { initial: Duration::from_millis(100), max: Duration::from_secs(5) };
 
+/// Longest wait for a group's answer without a line about it.
+const PATIENCE: Duration = Duration::from_secs(3);
+/// Time within which a group that waits for nobody answers.
+const JOINED_WITHIN: Duration = Duration::from_millis(500);
+/// Number of partitions named in a line of the log.
+const PLACES: usize = 20;
 /// Attempts before a member stops waiting for the one that is to begin the group: about half a minute.
 const WAITS_FOR_OTHERS: u32 = 10;
 
@@ -60,6 +66,31 @@ enum Step {
 pub(super) struct Revoking {
     list: TopicPartitionList,
     deadline: Instant,
+}
+
+/// The group has not said yet which partitions are ours.
+pub(super) struct Joining {
+    since: Instant,
+    told: bool,
+}
+
+impl Joining {
+    pub(super) fn new() -> Self {
+        Self { since: Instant::now(), told: false }
+    }
+}
+
+/// Partitions with the offsets from which they are read, the first of them if there are many.
+fn places(assigned: &[Assigned]) -> String {
+    let place =
+        |assigned: &Assigned| format!("{}-{} from {}", assigned.topic, assigned.partition, assigned.offset);
+    let mut places: Vec<String> = assigned.iter().take(PLACES).map(place).collect();
+    match assigned.len() {
+        0 => return "no partitions, other members have all of them".to_owned(),
+        all if all > PLACES => places.push(format!("and {} more", all - PLACES)),
+        _ => {}
+    }
+    places.join(", ")
 }
 
 impl Starting {
@@ -376,8 +407,16 @@ impl Reader<'_> {
             gaps.extend(made_again.map(|what| Event::Gap(id, offset..offset, Error::fatal("read", what))));
             assigned.push(Assigned { id, topic, partition, offset, note, partitions });
         }
-        if !assigned.is_empty() {
-            self.settled = true;
+        self.settled |= !assigned.is_empty();
+        // Without partitions too: the group has answered.
+        if assign || !assigned.is_empty() {
+            self.joining = None;
+            tracing::info!(
+                group = self.setup.config.group,
+                partitions = assigned.len(),
+                "assigned: {}",
+                places(&assigned)
+            );
             self.mailbox.tell(Event::Assigned(assigned));
             gaps.into_iter().for_each(|gap| self.mailbox.deliver(gap));
         }
@@ -390,6 +429,50 @@ impl Reader<'_> {
                 self.table.iter().filter(|slot| list.find_partition(&slot.topic, slot.partition).is_some());
             self.repositions.extend(ids.map(|slot| slot.id));
             Ok(())
+        }
+    }
+
+    /// Says once what is waited for if the group does not answer.
+    pub(super) fn tell_waiting(&mut self) {
+        let Some(joining) = self.joining.as_mut().filter(|joining| !joining.told) else { return };
+        if joining.since.elapsed() < PATIENCE || !self.starting.is_empty() {
+            return;
+        }
+        joining.told = true;
+        let (group, at_most) = (&self.setup.config.group, self.setup.session);
+        tracing::info!(
+            group,
+            ?at_most,
+            "waiting to be given partitions: those of a member that was killed are given away when its session ends \
+             ({}), and members that live may take until max.poll.interval.ms",
+            if self.setup.by_broker {
+                "group.consumer.session.timeout.ms of the broker"
+            } else {
+                "session.timeout.ms"
+            }
+        );
+    }
+
+    /// Waits for the group's answer to our wish to join, if that is on its way. A broker reads nothing else of a
+    /// connection before it has answered, the wish to leave included: who ends now would stay a dead member, for whose
+    /// session everybody who comes later has to wait.
+    fn await_joined(&mut self) {
+        let Some(joining) = &self.joining else { return };
+        let fixed = self.setup.client.get("group.instance.id").is_some();
+        if self.setup.by_broker || self.setup.preview || fixed || joining.since.elapsed() < JOINED_WITHIN {
+            return;
+        }
+        let until = Instant::now() + self.setup.session;
+        tracing::info!(group = self.setup.config.group, at_most = ?self.setup.session, "leaving the group as soon as it answers; a process that ends before stays a member until its session ends");
+        while Instant::now() < until {
+            let _ = self.consumer.poll(TURN);
+            if self.consumer.context().take().iter().any(|told| matches!(told, Told::Assign(_))) {
+                let _ = context::answer_assign(self.consumer, &TopicPartitionList::new());
+                return;
+            }
+            if self.trouble == Some(Trouble::Away) {
+                return;
+            }
         }
     }
 
@@ -433,6 +516,7 @@ impl Reader<'_> {
 
     /// Answers what waits for an answer, so that the group can be left at once.
     pub(super) fn leave(&mut self) {
+        self.await_joined();
         self.consumer.context().close();
         let assign = self.starting.iter().any(|starting| starting.assign);
         let revoked = self.answer_revoke(true);

@@ -91,6 +91,11 @@ impl Table {
         self.iter_mut().find(|slot| slot.partition == partition && *slot.topic == *topic)
     }
 
+    /// The assignment that the last message belonged to.
+    pub(super) fn last(&self) -> Option<&Slot> {
+        self.slots.get(self.last)?.as_ref()
+    }
+
     pub(super) fn remove(&mut self, id: PartitionId) {
         if self.get(id).is_some() {
             self.slots[id.slot()] = None;

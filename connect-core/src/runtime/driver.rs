@@ -120,6 +120,7 @@ impl Run {
         state: &mut State,
         orders: &mut mpsc::Receiver<Order>,
     ) -> Option<Result<(), Error>> {
+        let status = self.status.clone();
         let mut open = pin!(self.open());
         loop {
             tokio::select! {
@@ -127,7 +128,13 @@ impl Run {
                 order = orders.recv() => match order {
                     Some(Order::Pause) => state.pause(true),
                     Some(Order::Resume) => state.pause(false),
-                    Some(Order::Stop(_)) | None => return None,
+                    Some(Order::Stop(_)) | None => {
+                        let unanswered = || "what it connects to has not answered yet".to_owned();
+                        status.send_modify(|status| {
+                            status.last_error.get_or_insert_with(unanswered);
+                        });
+                        return None;
+                    }
                 },
             }
         }
@@ -316,6 +323,7 @@ fn publish(
     let now = Instant::now();
     status.send_modify(|status| {
         status.state = match state.phase() {
+            Phase::Running if !state.has_begun() => TaskState::Starting,
             Phase::Running => TaskState::Running,
             Phase::Paused => TaskState::Paused,
             Phase::Stopping => TaskState::Stopping,

@@ -59,6 +59,8 @@ pub(crate) struct State {
     options: Options,
     delivery: Delivery,
     phase: Phase,
+    /// The source has said which partitions are ours, if any.
+    begun: bool,
     partitions: Vec<Option<Partition>>,
     actions: VecDeque<Action>,
     /// Commits on their way; at most one request at a time.
@@ -95,6 +97,7 @@ impl State {
             options,
             delivery,
             phase: Phase::Running,
+            begun: false,
             partitions: Vec::new(),
             actions: VecDeque::new(),
             awaiting: 0,
@@ -115,6 +118,11 @@ impl State {
 
     pub(crate) fn phase(&self) -> Phase {
         self.phase
+    }
+
+    /// Whether the source has been given its partitions; a group may make it wait for them.
+    pub(crate) fn has_begun(&self) -> bool {
+        self.begun
     }
 
     /// Whether records are wanted.

@@ -8,7 +8,7 @@ use std::{sync::Arc, time::Duration};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "UPPERCASE")]
 pub enum TaskState {
-    /// Connecting and checking.
+    /// Connecting and checking, then waiting to be given partitions (or to be told that there are none).
     Starting,
     /// Records flow, or would if there were any.
     Running,

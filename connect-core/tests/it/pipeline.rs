@@ -378,7 +378,7 @@ async fn a_pipeline_that_lacks_parts_says_all_that_is_wrong() {
         Pipeline::builder(" ").tasks_max(0).poison(Poison::DeadLetter).build().expect_err("nothing is set");
     assert_eq!(
         error.report(),
-        "failed to build the pipeline: the name \"\" cannot be used: empty; tasks.max is 0, at least 1 is needed; no source is set: \
+        "failed to build the pipeline: the name \" \" cannot be used: empty; tasks.max is 0, at least 1 is needed; no source is set: \
          call `source`; no sink is set: call `sink` or `bulk`; the policy is dead letter, but no queue is set: call \
          `dead_letters`"
     );

@@ -115,6 +115,35 @@ async fn a_cluster_that_is_away_is_one_line_for_all_tasks_and_ctrl_c_says_why() 
     assert!(log.trim_end().ends_with(&format!("stopped before it could start: {why}")), "{log}");
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_kafka_that_is_away_is_one_line_for_all_tasks_and_ctrl_c_says_why() {
+    let folder = tempfile::tempdir().unwrap();
+    let nowhere = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let file = folder.path().join("pipeline.properties");
+    let objects = folder.path().join("objects");
+    let lines = format!("name=test\ntopics=t\nbootstrap.servers={nowhere}\ntasks.max=2\nflush.size=1");
+    fs::write(&file, format!("{lines}\nstore.url=file://{}\n", objects.display())).unwrap();
+    let log = folder.path().join("log");
+    let mut command = Command::new(env!("CARGO_BIN_EXE_kafka-to-cos"));
+    command.arg(&file).stderr(fs::File::create(&log).unwrap());
+    let mut process = Process::start(&mut command);
+    let begun = Instant::now();
+    let said = || fs::read_to_string(&log).unwrap();
+    until(|| said().contains("WARN")).await;
+    assert!(begun.elapsed() < Duration::from_secs(5), "{:?}: {}", begun.elapsed(), said());
+    // Some more starts.
+    sleep(Duration::from_secs(3)).await;
+    process.interrupt();
+    assert_eq!(process.wait().code(), Some(1));
+
+    let log = said();
+    let why = format!("check bootstrap.servers={nowhere} and security.protocol=plaintext");
+    let warnings: Vec<&str> = log.lines().filter(|line| line.contains("WARN")).collect();
+    assert!(matches!(&*warnings, [one] if one.contains(&why) && one.contains("Connection refused")), "{log}");
+    let last = log.trim_end().lines().last().unwrap_or_default();
+    assert!(last.contains("stopped before it could start") && last.contains(&why), "{log}");
+}
+
 #[test]
 fn a_failure_is_an_exit_code_and_says_why() {
     let kafka = MockKafka::start(earthquakes::TOPIC, earthquakes::PARTITIONS).unwrap();

@@ -39,6 +39,10 @@ impl State {
         if matches!(self.phase, Phase::Stopping | Phase::Finished) {
             return;
         }
+        self.begun = true;
+        if partitions.is_empty() {
+            return;
+        }
         // Those that come now are not held: who is read alone is asked for anew.
         self.read_all();
         for assigned in &partitions {

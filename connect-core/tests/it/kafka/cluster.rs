@@ -5,6 +5,7 @@ use rdkafka::{
     admin::{AdminClient, AdminOptions, NewPartitions, NewTopic, TopicReplication},
     client::DefaultClientContext,
     consumer::{BaseConsumer, CommitMode, Consumer},
+    groups::GroupInfo,
     message::{Header, OwnedHeaders},
     producer::{BaseProducer, BaseRecord, Producer},
 };
@@ -15,7 +16,7 @@ use std::{
         LazyLock,
         atomic::{AtomicU32, Ordering},
     },
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 static KAFKA: LazyLock<Kafka> = LazyLock::new(|| {
@@ -69,6 +70,35 @@ fn client() -> ClientConfig {
 
 fn admin() -> AdminClient<DefaultClientContext> {
     client().create().expect("an admin client")
+}
+
+/// Waits until somebody waits to become a member of the group.
+pub(crate) async fn joining(group: &str) {
+    let waits = |found: &GroupInfo| found.state() == "PreparingRebalance" && found.members().len() >= 2;
+    until_group(group, WAIT, move |groups| groups.iter().any(waits)).await;
+}
+
+/// Waits until the group has no members.
+pub(crate) async fn empty(group: &str, within: Duration) {
+    until_group(group, within, |groups| groups.iter().all(|found| found.members().is_empty())).await;
+}
+
+async fn until_group(group: &str, within: Duration, done: impl Fn(&[GroupInfo]) -> bool + Send + 'static) {
+    let (group, watcher) = (group.to_owned(), client().create::<BaseConsumer>().expect("a client"));
+    let look = move || {
+        let until = Instant::now() + within;
+        loop {
+            let list = watcher.fetch_group_list(Some(&group), WAIT).expect("the group");
+            if done(list.groups()) {
+                return;
+            }
+            let seen: Vec<_> =
+                list.groups().iter().map(|found| (found.state(), found.members().len())).collect();
+            assert!(Instant::now() < until, "{group} is {seen:?}");
+            std::thread::sleep(Duration::from_millis(50));
+        }
+    };
+    tokio::task::spawn_blocking(look).await.expect("it happens");
 }
 
 /// Waits until the group has this many members and no rebalance is under way.

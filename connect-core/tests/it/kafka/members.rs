@@ -87,6 +87,9 @@ async fn a_request_that_fails_for_one_partition_is_unknown_for_all_and_may_be_ma
         let (commits, result) = driver.committed.pop().expect("just seen");
         let error = result.expect_err("one of them is refused");
         assert_eq!((commits.len(), error.class()), (2, Class::Fatal), "{protocol}: librdkafka blames both");
+        for part in ["5000 bytes of metadata", "set their offset.metadata.max.bytes to 8192 or more"] {
+            assert!(error.report().contains(part), "{}", error.report());
+        }
         // What counts as failed stands at the broker, and is made again unchanged.
         let there = committed(&group, &topic, 2);
         assert_eq!((there[&0].0, there[&1].0), (5, 0), "{protocol}");
@@ -215,13 +218,21 @@ async fn an_eager_member_that_reads_on_after_a_loss_skips_nothing_of_its_other_p
     driver.close().await;
 }
 
+/// How long the group waits for the member that is killed and has no fixed id: more than the five seconds after which
+/// librdkafka gives up a wish to leave that is not answered.
+const SESSION_MS: u64 = 12_000;
+
 /// The member that is killed: this test, run alone in a process of its own.
 #[tokio::test]
 #[ignore = "run by the test below, which kills it"]
-async fn a_static_member_to_be_killed() {
+async fn a_member_to_be_killed() {
     let var = |name: &str| std::env::var(name).expect("set by the test below");
     let config = KafkaConfig::new(var("BOOTSTRAP"), var("GROUP"), [var("TOPIC")]);
-    let config = config.property("group.protocol", var("PROTOCOL")).property("group.instance.id", "me");
+    let config = config.property("group.protocol", var("PROTOCOL"));
+    let config = match std::env::var("INSTANCE") {
+        Ok(instance) => config.property("group.instance.id", instance),
+        Err(_) => config.property("session.timeout.ms", SESSION_MS.to_string()),
+    };
     let mut source = KafkaSource::new(config, &task(0));
     source.open().await.expect("it opens");
     loop {
@@ -233,17 +244,18 @@ async fn a_static_member_to_be_killed() {
     }
 }
 
-fn static_member_dies(group: &str, topic: &str, protocol: &str) {
+fn member_dies(group: &str, topic: &str, protocol: &str, instance: Option<&str>) {
     use std::io::{BufRead, BufReader};
-    let mut child = Command::new(std::env::current_exe().expect("this program"))
-        .args(["--exact", "kafka::members::a_static_member_to_be_killed", "--ignored", "--nocapture"])
+    let mut command = Command::new(std::env::current_exe().expect("this program"));
+    command
+        .args(["--exact", "kafka::members::a_member_to_be_killed", "--ignored", "--nocapture"])
         .env("BOOTSTRAP", super::cluster::bootstrap())
         .env("GROUP", group)
         .env("TOPIC", topic)
         .env("PROTOCOL", protocol)
-        .stdout(Stdio::piped())
-        .spawn()
-        .expect("it starts");
+        .stdout(Stdio::piped());
+    instance.map(|instance| command.env("INSTANCE", instance));
+    let mut child = command.spawn().expect("it starts");
     let lines = BufReader::new(child.stdout.take().expect("piped")).lines();
     let assigned = lines.map_while(Result::ok).any(|line| line.contains("assigned"));
     // SIGKILL.
@@ -257,7 +269,7 @@ async fn a_static_member_that_was_killed_comes_back_within_one_session() {
     for protocol in PROTOCOLS {
         let (topic, group) = (topic("static-kill", 2).await, unique("group"));
         fill(&topic, 2, 10);
-        static_member_dies(&group, &topic, protocol);
+        member_dies(&group, &topic, protocol, Some("me"));
         let began = Instant::now();
         let target = Recording::new();
         let (sink, again) =
@@ -282,4 +294,42 @@ async fn a_static_member_that_was_killed_comes_back_within_one_session() {
         }
         assert_eq!(handle.shutdown().await.state(), TaskState::Stopped);
     }
+}
+
+#[tokio::test]
+async fn a_start_that_waits_for_a_member_that_was_killed_is_starting_and_leaves_the_group_when_stopped() {
+    let (topic, group) = (topic("killed", 2).await, unique("group"));
+    fill(&topic, 2, 10);
+    let killed = || member_dies(&group, &topic, "classic", None);
+    let pipeline = || {
+        let target = Recording::new();
+        let of_group = KafkaConfig::new(super::cluster::bootstrap(), &group, [&topic])
+            .property("session.timeout.ms", SESSION_MS.to_string());
+        Pipeline::builder("waits")
+            .source(move |task| Ok(KafkaSource::new(of_group.clone(), task)))
+            .sink(move |_| Ok(target.sink()))
+            .build()
+            .expect("a pipeline")
+            .start()
+    };
+    killed();
+    let handle = pipeline();
+    // It has joined, and the group waits for the dead one.
+    super::cluster::joining(&group).await;
+    assert_eq!(handle.status().state(), TaskState::Starting);
+    let stopped = handle.shutdown().await;
+    assert_eq!(stopped.state(), TaskState::Stopped, "{stopped:?}");
+    // Nobody is left once the dead one's session is over: whoever comes now gets all at once.
+    super::cluster::empty(&group, Duration::from_millis(SESSION_MS)).await;
+    let began = Instant::now();
+    let handle = pipeline();
+    let delivered = handle.wait_until(|status| status.counts().delivered == 20);
+    let status = tokio::time::timeout(Duration::from_secs(30), delivered).await.expect("it reads");
+    assert_eq!(status.state(), TaskState::Running);
+    assert!(
+        began.elapsed() < Duration::from_millis(SESSION_MS) / 2,
+        "{:?}: nobody is waited for",
+        began.elapsed()
+    );
+    assert_eq!(handle.shutdown().await.state(), TaskState::Stopped);
 }

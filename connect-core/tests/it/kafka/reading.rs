@@ -247,7 +247,7 @@ async fn a_topic_created_again_is_noticed_and_never_read_silently_from_zero() {
     }
 }
 
-/// Ten records are read, the topic is deleted and made again with others, beside a member.
+/// Ten records are read, the topic is deleted and created again with others, beside a member.
 async fn made_again_beside(
     protocol: &str,
     policy: OnDataLoss,
@@ -344,7 +344,7 @@ async fn a_commit_never_reaches_a_topic_that_was_made_again() {
                     None => driver.failure().await,
                 };
                 let report = error.report();
-                assert!(report.contains("deleted and made again"), "{protocol}: {report}");
+                assert!(report.contains("deleted and created again"), "{protocol}: {report}");
             } else {
                 driver.until("an answer", ROOM, |driver| !driver.committed.is_empty()).await;
                 assert!(driver.committed[0].1.is_err(), "{protocol}: {:?}", driver.committed);
