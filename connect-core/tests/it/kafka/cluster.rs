@@ -129,6 +129,17 @@ pub(crate) async fn topic_with(name: &str, partitions: i32, settings: &[(&str, &
     topic
 }
 
+/// A topic of another broker, which may take its time.
+pub(crate) async fn create_at(bootstrap: &str, topic: &str, partitions: i32) {
+    let admin: AdminClient<DefaultClientContext> =
+        ClientConfig::new().set("bootstrap.servers", bootstrap).create().expect("an admin client");
+    let patience = Some(Duration::from_secs(120));
+    let options = AdminOptions::new().request_timeout(patience).operation_timeout(patience);
+    let new = NewTopic::new(topic, partitions, TopicReplication::Fixed(1));
+    let results = admin.create_topics(&[new], &options).await.expect("create the topic");
+    results.into_iter().for_each(|result| drop(result.expect("create the topic")));
+}
+
 pub(crate) async fn create(topic: &str, partitions: i32, settings: &[(&str, &str)]) {
     let mut new = NewTopic::new(topic, partitions, TopicReplication::Fixed(1));
     for (key, value) in settings {

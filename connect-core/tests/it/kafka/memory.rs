@@ -1,7 +1,7 @@
 //! What librdkafka holds beside the budget. The rules are in `DELIVERY.md`.
 
 use super::{
-    cluster::{Producing, bootstrap, topic, unique},
+    cluster::{Producing, bootstrap, create_at, topic, unique},
     driver::{ROOM, task},
 };
 use connect_core::{
@@ -49,9 +49,11 @@ async fn a_reader_in_a_process_of_its_own() {
         }
     }
     println!("held {}", resident("VmHWM:").saturating_sub(before));
-    let mut read = 0;
+    let (mut read, deadline) = (0, tokio::time::Instant::now() + Duration::from_secs(120));
     while read < records {
-        if let Event::Records(batch) = source.next(ROOM).await.expect("an event") {
+        let event = tokio::time::timeout_at(deadline, source.next(ROOM)).await;
+        let event = event.unwrap_or_else(|_| panic!("{read} of {records} records"));
+        if let Event::Records(batch) = event.expect("an event") {
             read += batch.len();
             // Slower than librdkafka, as most sinks are: the reader waits, and fetches run ahead of it.
             tokio::time::sleep(Duration::from_micros(200)).await;
@@ -134,11 +136,11 @@ async fn a_topic_that_is_compressed_1000_to_1_takes_no_more_memory_than_its_boun
 async fn many_partitions_take_no_more_memory_than_the_bound_and_the_term_of_each() {
     let tier_2 = std::env::var("CONNECT_TIER").is_ok_and(|tier| tier == "2");
     let partitions: i32 = if tier_2 { 2_000 } else { 300 };
-    // Making so many stalls a broker: this one is nobody else's, and makes them when it is asked about the topic.
-    let kafka =
-        Kafka::builder().property("num.partitions", partitions.to_string()).start().expect("a broker");
+    // Making so many stalls a broker: this one is nobody else's.
+    let kafka = Kafka::builder().start().expect("a broker");
     let producing = Producing::with(&[("bootstrap.servers", kafka.bootstrap()), ("linger.ms", "500")]);
     let (topic, value) = ("many", text());
+    create_at(kafka.bootstrap(), topic, partitions).await;
     for _ in 0..10 {
         (0..partitions).for_each(|partition| producing.send(topic, partition, &value));
     }
