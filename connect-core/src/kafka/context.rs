@@ -211,8 +211,8 @@ impl ClientErrors {
         let is_told = !self.opening.load(Ordering::Relaxed);
         let told = is_told.then(|| self.said.tell(&format!("{error}: {reason}"), Instant::now()));
         match told.flatten() {
-            Some(kept_back) => {
-                tracing::warn!(target: "librdkafka", %error, reason, kept_back, "kafka client")
+            Some(suppressed) => {
+                tracing::warn!(target: "librdkafka", %error, reason, suppressed, "kafka client")
             }
             None => tracing::debug!(target: "librdkafka", %error, reason, "kafka client"),
         }

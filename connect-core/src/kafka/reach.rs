@@ -33,9 +33,10 @@ impl Question<'_> {
         serve: impl Fn(),
     ) -> Result<Metadata, Error> {
         told.set_opening(true);
-        let answer = self.ask_again(client, told, serve);
+        // After an error the client is given up: its last events explain nothing that the error does not.
+        let answer = self.ask_again(client, told, serve)?;
         told.set_opening(false);
-        answer
+        Ok(answer)
     }
 
     fn ask_again<C: ClientContext>(
