@@ -18,7 +18,7 @@ pub enum Topics {
     Pattern(String),
 }
 
-/// Where partitions start when a group begins, which is when it has committed nothing yet.
+/// Start position of partitions when a group begins, which is when it has committed nothing yet.
 ///
 /// One member then commits the start of all partitions that there are. Those that appear later start at the
 /// earliest offset whatever this says: they are known by having no commit where others have one, also after a restart.

@@ -52,7 +52,7 @@ impl ReaderContext {
         std::mem::take(&mut *self.told.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// What the client has said of itself.
+    /// Errors of the client as a whole.
     pub(super) fn errors(&self) -> &ClientErrors {
         &self.errors
     }
@@ -161,11 +161,11 @@ pub(super) fn give_up(consumer: &ReaderConsumer, list: &TopicPartitionList) -> K
 #[derive(Debug, Default)]
 pub(super) struct ClientErrors {
     last: Mutex<Option<(RDKafkaErrorCode, String)>>,
-    /// What was said in the log.
+    /// Causes told in the log.
     said: Causes,
     /// No broker at all could be reached, at some time.
     cut_off: AtomicBool,
-    /// What happens explains why the cluster cannot be reached, and is told with that error.
+    /// Set while errors explain why the cluster cannot be reached, and are told with that error.
     opening: AtomicBool,
 }
 

@@ -48,7 +48,7 @@ const EVENTS_PER_TURN: usize = 100;
 pub(super) struct Setup {
     pub(super) config: KafkaConfig,
     pub(super) client: ClientConfig,
-    /// How long the group waits for a member that does not answer.
+    /// Time that the group waits for a member that does not answer.
     pub(super) session: Duration,
     /// The broker assigns (`group.protocol=consumer`), and nobody waits for others to join.
     pub(super) by_broker: bool,
@@ -135,7 +135,7 @@ pub(super) struct Reader<'c> {
     subscription: Vec<String>,
     /// When to look for topics that match the pattern again.
     look_at: Instant,
-    /// How much brokers may send at once.
+    /// Bytes that brokers may send at once.
     pub(super) window: Window,
     /// Bytes of an average record, for the size of batch calls.
     pub(super) average: usize,

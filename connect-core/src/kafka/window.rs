@@ -1,4 +1,4 @@
-//! How many bytes a broker may send in one answer.
+//! Number of bytes that a broker may send in one answer.
 //!
 //! librdkafka asks for more whenever less than `queued.max.messages.kbytes` waits unread, and unpacks an answer as a whole:
 //! `fetch.max.bytes` of compressed batches become a thousand times as many bytes. The compression ratio is known to nobody
@@ -9,7 +9,7 @@
 const FIRST: usize = 16 << 10;
 /// A broker sends one batch at least, however little is asked for.
 const LEAST: usize = 1 << 10;
-/// What librdkafka needs for a message beside its bytes.
+/// Bytes that librdkafka needs for a message beside its payload.
 const MESSAGE: usize = 256;
 
 /// Decides on `fetch.max.bytes` by what the reader sees of its queue.
